@@ -1,0 +1,80 @@
+using Weir.Protocol.Messages;
+using Weir.Protocol.Wire;
+
+namespace Weir.Protocol;
+
+/// <summary>What a message is in its API.</summary>
+public enum MessageRole
+{
+    /// <summary>A request's body.</summary>
+    Request,
+
+    /// <summary>A successful response's body.</summary>
+    Response,
+
+    /// <summary>A push from broker to client.</summary>
+    BrokerPush,
+
+    /// <summary>A push from client to broker.</summary>
+    ClientPush,
+
+    /// <summary>The body of every response with the error flag.</summary>
+    Error,
+}
+
+/// <summary>Is shown every message type of the protocol, without reflection.</summary>
+public interface IMessageVisitor
+{
+    /// <summary>Called once for each message and version.</summary>
+    void Visit<T>(ApiKey api, MessageRole role, ushort version)
+        where T : IMessage, new();
+}
+
+/// <summary>All APIs with their versions and messages: the one list that broker, client, documents and tests share.</summary>
+public static class ApiTable
+{
+    /// <summary>The versions this build speaks.</summary>
+    public static ApiRange[] Ranges { get; } =
+    [
+        .. Enum.GetValues<ApiKey>().Select(static api => new ApiRange { Api = api, MinVersion = 1, MaxVersion = 1 }),
+    ];
+
+    /// <summary>Whether this build speaks a version of an API.</summary>
+    public static bool Supports(ApiKey api, ushort version) => api <= ApiKey.Drain && version == 1;
+
+    /// <summary>Whether this build knows an API at all.</summary>
+    public static bool Knows(ApiKey api) => api <= ApiKey.Drain;
+
+    /// <summary>Shows every message in every version to a visitor, in the order of the API keys.</summary>
+    public static void VisitAll(IMessageVisitor visitor)
+    {
+        VisitPair<HelloRequest, HelloResponse>(visitor);
+        VisitPair<AuthenticateRequest, AuthenticateResponse>(visitor);
+        VisitPair<MetadataRequest, MetadataResponse>(visitor);
+        VisitPair<CreateTopicRequest, CreateTopicResponse>(visitor);
+        VisitPair<DeleteTopicRequest, EmptyMessage>(visitor);
+        VisitPair<AlterTopicRequest, EmptyMessage>(visitor);
+        VisitPair<DescribeTopicRequest, DescribeTopicResponse>(visitor);
+        VisitPair<ProduceRequest, ProduceResponse>(visitor);
+        VisitPair<SubscribeRequest, SubscribeResponse>(visitor);
+        visitor.Visit<DeliverPush>(ApiKey.Deliver, MessageRole.BrokerPush, 1);
+        visitor.Visit<CreditPush>(ApiKey.Credit, MessageRole.ClientPush, 1);
+        VisitPair<UnsubscribeRequest, EmptyMessage>(visitor);
+        VisitPair<ListOffsetsRequest, ListOffsetsResponse>(visitor);
+        VisitPair<InitProducerRequest, InitProducerResponse>(visitor);
+        VisitPair<DescribeBrokerRequest, DescribeBrokerResponse>(visitor);
+        VisitPair<DeleteRecordsRequest, DeleteRecordsResponse>(visitor);
+        VisitPair<PingRequest, EmptyMessage>(visitor);
+        visitor.Visit<SubscriptionEndedPush>(ApiKey.SubscriptionEnded, MessageRole.BrokerPush, 1);
+        visitor.Visit<DrainPush>(ApiKey.Drain, MessageRole.BrokerPush, 1);
+        visitor.Visit<ErrorMessage>(ApiKey.Hello, MessageRole.Error, 1);
+    }
+
+    private static void VisitPair<TRequest, TResponse>(IMessageVisitor visitor)
+        where TRequest : IRequest<TResponse>, new()
+        where TResponse : IMessage, new()
+    {
+        visitor.Visit<TRequest>(TRequest.Key, MessageRole.Request, 1);
+        visitor.Visit<TResponse>(TRequest.Key, MessageRole.Response, 1);
+    }
+}

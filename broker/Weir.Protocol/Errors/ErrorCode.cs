@@ -1,0 +1,113 @@
+namespace Weir.Protocol.Errors;
+
+/// <summary>
+/// The typed errors of the protocol. Numbers are frozen: a retired one is never given out again. What each means, and
+/// whether the same request may be sent again, stands in <see cref="ErrorCatalog"/>.
+/// </summary>
+public enum ErrorCode : ushort
+{
+    /// <summary>No error.</summary>
+    None = 0,
+
+    /// <summary>The broker met a fault that it has no better code for.</summary>
+    Internal = 1,
+
+    /// <summary>Bytes that do not follow the protocol; the connection is closed after it.</summary>
+    MalformedFrame = 2,
+
+    /// <summary>A frame longer than the connection's present limit; the connection is closed after it.</summary>
+    FrameTooLarge = 3,
+
+    /// <summary>An API key that this broker does not have.</summary>
+    UnknownApi = 4,
+
+    /// <summary>An API version outside the range in the hello.</summary>
+    UnsupportedVersion = 5,
+
+    /// <summary>A request that is not allowed at this point of the connection, as one before the hello.</summary>
+    UnexpectedMessage = 6,
+
+    /// <summary>The hello named another cluster or another node.</summary>
+    WrongCluster = 7,
+
+    /// <summary>The connection must authenticate first.</summary>
+    AuthenticationRequired = 8,
+
+    /// <summary>The mechanism is unknown, not allowed on this listener, or the proof is wrong.</summary>
+    AuthenticationFailed = 9,
+
+    /// <summary>A field has a value outside its bounds.</summary>
+    InvalidRequest = 10,
+
+    /// <summary>A topic name that is not 1 to 249 of [a-zA-Z0-9._-], or is "." or "..".</summary>
+    InvalidTopicName = 11,
+
+    /// <summary>No topic has this name or id.</summary>
+    UnknownTopic = 12,
+
+    /// <summary>The topic has no partition with this index.</summary>
+    UnknownPartition = 13,
+
+    /// <summary>A topic of this name exists.</summary>
+    TopicExists = 14,
+
+    /// <summary>A configuration key is unknown or its value is out of range.</summary>
+    InvalidConfig = 15,
+
+    /// <summary>The batch's checksum does not match its bytes, or it names another topic or partition.</summary>
+    CorruptBatch = 16,
+
+    /// <summary>The batch's header or records do not follow the batch format.</summary>
+    InvalidBatch = 17,
+
+    /// <summary>The batch is larger than the topic's <c>max.batch.bytes</c>.</summary>
+    BatchTooLarge = 18,
+
+    /// <summary>The offset is below the log start offset or above the high watermark.</summary>
+    OffsetOutOfRange = 19,
+
+    /// <summary>A sequence number does not follow the last one of this producer.</summary>
+    OutOfOrderSequence = 20,
+
+    /// <summary>The producer id is not known here and the batch does not start at sequence 0.</summary>
+    UnknownProducer = 21,
+
+    /// <summary>A newer epoch of this producer id exists.</summary>
+    FencedProducer = 22,
+
+    /// <summary>The data directory's file system is full: produce is refused, consuming goes on.</summary>
+    StorageFull = 23,
+
+    /// <summary>A write or sync failed: this partition's log is stopped until the broker restarts.</summary>
+    LogStopped = 24,
+
+    /// <summary>Committed data fails its checksum and no intact copy is known.</summary>
+    CorruptLog = 25,
+
+    /// <summary>The broker is stopping.</summary>
+    ShuttingDown = 26,
+
+    /// <summary>The request was not done within its deadline; it may still take effect.</summary>
+    RequestTimedOut = 27,
+
+    /// <summary>The connection or broker has too much in progress.</summary>
+    Throttled = 28,
+
+    /// <summary>A subscription id that is in use, or is not.</summary>
+    InvalidSubscription = 29,
+
+    /// <summary>More credit was granted than a subscription may hold.</summary>
+    CreditOverflow = 30,
+
+    /// <summary>A limit of the cluster is reached: topics, partitions, connections.</summary>
+    LimitReached = 31,
+
+    /// <summary>This broker does not lead the partition.</summary>
+    NotLeader = 32,
+
+    /// <summary>The batch is compressed with a codec that this broker does not know.</summary>
+    UnsupportedCompression = 33,
+
+    /// <summary>The connection is already lost or was closed by the other side.</summary>
+    ConnectionLost = 34,
+}
