@@ -23,15 +23,18 @@ public enum CompressionType : byte
 /// and covers it with a checksum of its own.
 /// </summary>
 /// <remarks>
-/// Layout, little-endian: 0 base offset i64, 8 append time i64, 16 leader epoch i32, 20 stamp checksum u32, 24 checksum u64,
-/// 32 length u32, 36 format u8, 37 compression u8, 38 reserved u16, 40 topic id 16 bytes, 56 partition i32, 60 record count
-/// u32, 64 producer id i64, 72 base sequence i32, 76 producer epoch i16, 78 reserved u16, 80 base timestamp i64, 88 max
-/// timestamp i64, 96 last offset delta u32, 100 uncompressed bytes u32, 104 records.
+/// Layout, little-endian: 0 base offset i64, 8 append time i64, 16 high watermark i64, 24 leader epoch i32, 28 stamp checksum
+/// u32, 32 checksum u64, 40 length u32, 44 format u8, 45 compression u8, 46 reserved u16, 48 topic id 16 bytes, 64 partition
+/// i32, 68 record count u32, 72 producer id i64, 80 base sequence i32, 84 producer epoch i16, 86 reserved u16, 88 base
+/// timestamp i64, 96 max timestamp i64, 104 last offset delta u32, 108 uncompressed bytes u32, 112 records.
 /// </remarks>
 public readonly record struct RecordBatchHeader
 {
     /// <summary>Bytes before the records.</summary>
-    public const int Size = 104;
+    public const int Size = 112;
+
+    /// <summary>Where the topic id stands; recovery searches damaged files for it.</summary>
+    public const int TopicIdPosition = 48;
 
     /// <summary>The only format there is.</summary>
     public const byte CurrentFormat = 1;
@@ -39,9 +42,9 @@ public readonly record struct RecordBatchHeader
     /// <summary>Producer id of a batch without one: no duplicate is detected.</summary>
     public const long NoProducerId = -1;
 
-    private const int StampChecksumPosition = 20;
-    private const int ChecksumPosition = 24;
-    private const int LengthPosition = 32;
+    private const int StampChecksumPosition = 28;
+    private const int ChecksumPosition = 32;
+    private const int LengthPosition = 40;
 
     /// <summary>Offset of the first record; stamped by the leader.</summary>
     public long BaseOffset { get; init; }
@@ -49,10 +52,16 @@ public readonly record struct RecordBatchHeader
     /// <summary>When the leader appended it, Unix milliseconds; stamped.</summary>
     public long AppendTimeMs { get; init; }
 
+    /// <summary>
+    /// The partition's high watermark when it was appended; stamped. A whole batch proves by it that everything below was
+    /// committed, so that recovery never takes damage there for a torn tail.
+    /// </summary>
+    public long HighWatermark { get; init; }
+
     /// <summary>Epoch of the leader that appended it; stamped.</summary>
     public int LeaderEpoch { get; init; }
 
-    /// <summary>XXH3-64 of bytes 32 to the end.</summary>
+    /// <summary>XXH3-64 of bytes 40 to the end.</summary>
     public ulong Checksum { get; init; }
 
     /// <summary>Bytes of the batch, this header included.</summary>
@@ -118,24 +127,24 @@ public readonly record struct RecordBatchHeader
     /// <summary>Writes all fields but the two checksums.</summary>
     public void Write(Span<byte> destination)
     {
-        WriteStamp(destination, BaseOffset, AppendTimeMs, LeaderEpoch);
-        BinaryPrimitives.WriteUInt64LittleEndian(destination[StampChecksumPosition..], 0);
+        WriteStamp(destination, BaseOffset, AppendTimeMs, HighWatermark, LeaderEpoch);
+        BinaryPrimitives.WriteUInt32LittleEndian(destination[StampChecksumPosition..], 0);
         BinaryPrimitives.WriteUInt64LittleEndian(destination[ChecksumPosition..], 0);
         BinaryPrimitives.WriteInt32LittleEndian(destination[LengthPosition..], Length);
-        destination[36] = CurrentFormat;
-        destination[37] = (byte)Compression;
-        BinaryPrimitives.WriteUInt16LittleEndian(destination[38..], 0);
-        TopicId.TryWriteBytes(destination[40..], bigEndian: true, out _);
-        BinaryPrimitives.WriteInt32LittleEndian(destination[56..], Partition);
-        BinaryPrimitives.WriteInt32LittleEndian(destination[60..], RecordCount);
-        BinaryPrimitives.WriteInt64LittleEndian(destination[64..], ProducerId);
-        BinaryPrimitives.WriteInt32LittleEndian(destination[72..], BaseSequence);
-        BinaryPrimitives.WriteInt16LittleEndian(destination[76..], ProducerEpoch);
-        BinaryPrimitives.WriteUInt16LittleEndian(destination[78..], 0);
-        BinaryPrimitives.WriteInt64LittleEndian(destination[80..], BaseTimestampMs);
-        BinaryPrimitives.WriteInt64LittleEndian(destination[88..], MaxTimestampMs);
-        BinaryPrimitives.WriteInt32LittleEndian(destination[96..], LastOffsetDelta);
-        BinaryPrimitives.WriteInt32LittleEndian(destination[100..], UncompressedBytes);
+        destination[44] = CurrentFormat;
+        destination[45] = (byte)Compression;
+        BinaryPrimitives.WriteUInt16LittleEndian(destination[46..], 0);
+        TopicId.TryWriteBytes(destination[TopicIdPosition..], bigEndian: true, out _);
+        BinaryPrimitives.WriteInt32LittleEndian(destination[64..], Partition);
+        BinaryPrimitives.WriteInt32LittleEndian(destination[68..], RecordCount);
+        BinaryPrimitives.WriteInt64LittleEndian(destination[72..], ProducerId);
+        BinaryPrimitives.WriteInt32LittleEndian(destination[80..], BaseSequence);
+        BinaryPrimitives.WriteInt16LittleEndian(destination[84..], ProducerEpoch);
+        BinaryPrimitives.WriteUInt16LittleEndian(destination[86..], 0);
+        BinaryPrimitives.WriteInt64LittleEndian(destination[88..], BaseTimestampMs);
+        BinaryPrimitives.WriteInt64LittleEndian(destination[96..], MaxTimestampMs);
+        BinaryPrimitives.WriteInt32LittleEndian(destination[104..], LastOffsetDelta);
+        BinaryPrimitives.WriteInt32LittleEndian(destination[108..], UncompressedBytes);
     }
 
     /// <summary>The writer's last step: fills the checksum of a whole batch.</summary>
@@ -144,9 +153,10 @@ public readonly record struct RecordBatchHeader
             batch[ChecksumPosition..], XxHash3.HashToUInt64(batch[LengthPosition..]));
 
     /// <summary>The leader's step: fills the stamped fields and their checksum in place.</summary>
-    public static void Stamp(Span<byte> batch, long baseOffset, long appendTimeMs, int leaderEpoch)
+    public static void Stamp(
+        Span<byte> batch, long baseOffset, long appendTimeMs, long highWatermark, int leaderEpoch)
     {
-        WriteStamp(batch, baseOffset, appendTimeMs, leaderEpoch);
+        WriteStamp(batch, baseOffset, appendTimeMs, highWatermark, leaderEpoch);
         BinaryPrimitives.WriteUInt32LittleEndian(batch[StampChecksumPosition..], ComputeStampChecksum(batch));
     }
 
@@ -183,27 +193,30 @@ public readonly record struct RecordBatchHeader
     {
         BaseOffset = BinaryPrimitives.ReadInt64LittleEndian(batch),
         AppendTimeMs = BinaryPrimitives.ReadInt64LittleEndian(batch[8..]),
-        LeaderEpoch = BinaryPrimitives.ReadInt32LittleEndian(batch[16..]),
+        HighWatermark = BinaryPrimitives.ReadInt64LittleEndian(batch[16..]),
+        LeaderEpoch = BinaryPrimitives.ReadInt32LittleEndian(batch[24..]),
         Checksum = BinaryPrimitives.ReadUInt64LittleEndian(batch[ChecksumPosition..]),
         Length = BinaryPrimitives.ReadInt32LittleEndian(batch[LengthPosition..]),
-        Compression = (CompressionType)batch[37],
-        TopicId = new Guid(batch.Slice(40, 16), bigEndian: true),
-        Partition = BinaryPrimitives.ReadInt32LittleEndian(batch[56..]),
-        RecordCount = BinaryPrimitives.ReadInt32LittleEndian(batch[60..]),
-        ProducerId = BinaryPrimitives.ReadInt64LittleEndian(batch[64..]),
-        BaseSequence = BinaryPrimitives.ReadInt32LittleEndian(batch[72..]),
-        ProducerEpoch = BinaryPrimitives.ReadInt16LittleEndian(batch[76..]),
-        BaseTimestampMs = BinaryPrimitives.ReadInt64LittleEndian(batch[80..]),
-        MaxTimestampMs = BinaryPrimitives.ReadInt64LittleEndian(batch[88..]),
-        LastOffsetDelta = BinaryPrimitives.ReadInt32LittleEndian(batch[96..]),
-        UncompressedBytes = BinaryPrimitives.ReadInt32LittleEndian(batch[100..]),
+        Compression = (CompressionType)batch[45],
+        TopicId = new Guid(batch.Slice(TopicIdPosition, 16), bigEndian: true),
+        Partition = BinaryPrimitives.ReadInt32LittleEndian(batch[64..]),
+        RecordCount = BinaryPrimitives.ReadInt32LittleEndian(batch[68..]),
+        ProducerId = BinaryPrimitives.ReadInt64LittleEndian(batch[72..]),
+        BaseSequence = BinaryPrimitives.ReadInt32LittleEndian(batch[80..]),
+        ProducerEpoch = BinaryPrimitives.ReadInt16LittleEndian(batch[84..]),
+        BaseTimestampMs = BinaryPrimitives.ReadInt64LittleEndian(batch[88..]),
+        MaxTimestampMs = BinaryPrimitives.ReadInt64LittleEndian(batch[96..]),
+        LastOffsetDelta = BinaryPrimitives.ReadInt32LittleEndian(batch[104..]),
+        UncompressedBytes = BinaryPrimitives.ReadInt32LittleEndian(batch[108..]),
     };
 
-    private static void WriteStamp(Span<byte> batch, long baseOffset, long appendTimeMs, int leaderEpoch)
+    private static void WriteStamp(
+        Span<byte> batch, long baseOffset, long appendTimeMs, long highWatermark, int leaderEpoch)
     {
         BinaryPrimitives.WriteInt64LittleEndian(batch, baseOffset);
         BinaryPrimitives.WriteInt64LittleEndian(batch[8..], appendTimeMs);
-        BinaryPrimitives.WriteInt32LittleEndian(batch[16..], leaderEpoch);
+        BinaryPrimitives.WriteInt64LittleEndian(batch[16..], highWatermark);
+        BinaryPrimitives.WriteInt32LittleEndian(batch[24..], leaderEpoch);
     }
 
     private static uint ComputeStampChecksum(ReadOnlySpan<byte> batch)
@@ -216,13 +229,13 @@ public readonly record struct RecordBatchHeader
 
     private string FindFault(ReadOnlySpan<byte> batch)
     {
-        if (batch[36] != CurrentFormat)
+        if (batch[44] != CurrentFormat)
         {
-            return $"batch format {batch[36]} is not known";
+            return $"batch format {batch[44]} is not known";
         }
 
-        if (BinaryPrimitives.ReadUInt16LittleEndian(batch[38..]) != 0
-            || BinaryPrimitives.ReadUInt16LittleEndian(batch[78..]) != 0)
+        if (BinaryPrimitives.ReadUInt16LittleEndian(batch[46..]) != 0
+            || BinaryPrimitives.ReadUInt16LittleEndian(batch[86..]) != 0)
         {
             return "a reserved field of the batch header is not zero";
         }
