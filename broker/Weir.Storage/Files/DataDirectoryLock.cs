@@ -57,8 +57,7 @@ public sealed class DataDirectoryLock : IDisposable
         }
         catch (Exception e) when (LogIoFailure.IsDevice(e))
         {
-            // A later loser then reads no process id or that of a former holder.
-            return;
+            // A broker that is refused then reads no process id, or that of a former holder.
         }
     }
 

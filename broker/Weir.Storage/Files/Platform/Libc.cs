@@ -59,9 +59,17 @@ internal static partial class Libc
     /// <param name="wouldBlock">This operating system's EWOULDBLOCK.</param>
     public static SafeFileHandle? TryOpenLocked(string path, int wouldBlock)
     {
-        // The runtime's own emulation (FileShare.None) can be switched off by an environment variable; flock cannot.
-        var file = File.OpenHandle(
-            path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        SafeFileHandle file;
+        try
+        {
+            file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e) when (e.HResult == wouldBlock)
+        {
+            return null;
+        }
+
+        // The runtime has taken this lock already, unless an environment variable switched its file locks off.
         var error = TakeLock(file);
         if (error == 0)
         {
