@@ -46,6 +46,7 @@ public sealed class PartitionLog : IDisposable
     private long _snapshotOffset;
     private long _bytesSinceSnapshot;
     private int _isQueuedForFlush;
+    private volatile bool _isLowOnSpace;
     private volatile bool _rollWanted;
     private volatile LogState _state;
 
@@ -267,6 +268,11 @@ public sealed class PartitionLog : IDisposable
         }
     }
 
+    /// <summary>
+    /// Says whether the file system runs out of space, before a write has to fail: appends are refused as on a full one.
+    /// </summary>
+    public void SetLowOnSpace(bool isLow) => _isLowOnSpace = isLow;
+
     /// <summary>Stops the log for a failure that its caller met, as in a sync of the whole file system.</summary>
     public void Stop(string reason) => Fail(LogState.Stopped, reason);
 
@@ -430,6 +436,7 @@ public sealed class PartitionLog : IDisposable
         LogState.Stopped => ErrorCode.LogStopped,
         LogState.Corrupt => ErrorCode.CorruptLog,
         LogState.StorageFull => ErrorCode.StorageFull,
+        _ when _isLowOnSpace => ErrorCode.StorageFull,
         _ when header.Length > Options.MaxBatchBytes || header.UncompressedBytes > Options.MaxBatchBytes =>
             ErrorCode.BatchTooLarge,
         _ => ErrorCode.None,
