@@ -7,12 +7,14 @@ using Weir.Server.Transport;
 
 namespace Weir.Server.Handlers;
 
-/// <summary>Starts a subscription.</summary>
-internal sealed class SubscribeHandler(PartitionTable partitions)
-    : RequestHandler<SubscribeRequest, SubscribeResponse>, IOrderedHandler
+/// <summary>Starts a subscription; its response goes before the first delivery.</summary>
+internal sealed class SubscribeHandler(PartitionTable partitions) : IOrderedHandler
 {
-    protected override ValueTask<SubscribeResponse> HandleAsync(Connection connection, SubscribeRequest request)
+    public ApiKey Api => ApiKey.Subscribe;
+
+    public ValueTask HandleAsync(Connection connection, FrameHeader header, ReadOnlyMemory<byte> body)
     {
+        var request = WireReader.ReadAll<SubscribeRequest>(body, header.Version);
         var partition = partitions.Get(request.TopicId, request.Partition);
         if (request.CreditBytes is < 0 or > ProtocolLimits.SubscriptionCreditBytes)
         {
@@ -30,13 +32,14 @@ internal sealed class SubscribeHandler(PartitionTable partitions)
                 ErrorCode.InvalidSubscription, $"subscription {request.SubscriptionId} exists on this connection");
         }
 
-        connection.MarkReady(subscription);
-        return ValueTask.FromResult(new SubscribeResponse
+        connection.Reply(header, new SubscribeResponse
         {
             StartOffset = start,
             LogStartOffset = partition.Log.LogStartOffset,
             HighWatermark = highWatermark,
         });
+        connection.MarkReady(subscription);
+        return ValueTask.CompletedTask;
     }
 }
 

@@ -18,7 +18,7 @@ internal static class FileSender
         }
 
         // The stream only carries the handle: it is not disposed, since the segment owns the file.
-        var file = new FileStream(handle, FileAccess.Read, bufferSize: 0, isAsync: false);
+        var file = new FileStream(handle, FileAccess.Read, bufferSize: 0, isAsync: true);
         var completion = new TaskCompletionSource<SocketError>(TaskCreationOptions.RunContinuationsAsynchronously);
         using var args = new SocketAsyncEventArgs
         {

@@ -50,7 +50,9 @@ public sealed class PhysicalLogFiles : ILogFiles, IDisposable
         var mode = kind == OpenKind.Create ? FileMode.CreateNew : FileMode.Open;
         var access = kind == OpenKind.Read ? FileAccess.Read : FileAccess.ReadWrite;
         var handle = Run(
-            "open", path, () => File.OpenHandle(fullPath, mode, access, FileShare.ReadWrite | FileShare.Delete));
+            "open", path,
+            // Asynchronous: the kernel's file-to-socket send is to be had for such handles only. Reads and writes stay as they are.
+            () => File.OpenHandle(fullPath, mode, access, FileShare.ReadWrite | FileShare.Delete, FileOptions.Asynchronous));
         return new PhysicalLogFile(_platform, handle, path, isWritable: kind != OpenKind.Read);
     }
 
