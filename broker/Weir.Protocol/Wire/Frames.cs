@@ -18,14 +18,32 @@ public static class Frames
         buffer.Append(FrameHeader.Size);
         var writer = new WireWriter(buffer, version);
         message.Code(ref writer);
-        var length = buffer.Length - start - FrameHeader.LengthFieldSize + writer.TrailingPayload.Length;
-        new FrameHeader(length, kind, flags, api, version, correlationId)
-            .Write(buffer.Patch(start, FrameHeader.Size));
+        WriteHeader(buffer, start, writer.TrailingPayload.Length, kind, flags, api, version, correlationId);
         return writer.TrailingPayload;
+    }
+
+    /// <summary>Appends a push up to its payload, of which only the length is known here: the caller sends it right after.</summary>
+    public static void AppendPush<T>(WireBuffer buffer, T message, ushort version, int payloadBytes)
+        where T : IPush
+    {
+        var start = buffer.Length;
+        buffer.Append(FrameHeader.Size);
+        var writer = new WireWriter(buffer, version);
+        message.Code(ref writer);
+        WriteHeader(buffer, start, payloadBytes, FrameKind.Push, FrameFlags.None, T.Key, version, correlationId: 0);
     }
 
     /// <summary>Appends an error as the response to a request.</summary>
     public static void AppendError(
         WireBuffer buffer, ApiKey api, ushort version, uint correlationId, ErrorMessage error) =>
         Append(buffer, FrameKind.Response, api, version, correlationId, error, FrameFlags.Error);
+
+    private static void WriteHeader(
+        WireBuffer buffer, int start, int payloadBytes, FrameKind kind, FrameFlags flags, ApiKey api, ushort version,
+        uint correlationId)
+    {
+        var length = buffer.Length - start - FrameHeader.LengthFieldSize + payloadBytes;
+        new FrameHeader(length, kind, flags, api, version, correlationId)
+            .Write(buffer.Patch(start, FrameHeader.Size));
+    }
 }

@@ -1,0 +1,126 @@
+using Weir.Protocol;
+using Weir.Protocol.Errors;
+using Weir.Protocol.Messages;
+using Weir.Protocol.Wire;
+using Weir.Server.Partitions;
+using Weir.Server.Transport;
+
+namespace Weir.Server.Handlers;
+
+/// <summary>Starts a subscription; its response goes before the first delivery.</summary>
+internal sealed class SubscribeHandler(PartitionTable partitions) : IOrderedHandler
+{
+    public ApiKey Api => ApiKey.Subscribe;
+
+    public ValueTask HandleAsync(Connection connection, FrameHeader header, ReadOnlyMemory<byte> body)
+    {
+        var request = WireReader.ReadAll<SubscribeRequest>(body, header.Version);
+        var partition = partitions.Get(request.TopicId, request.Partition);
+        if (request.CreditBytes is < 0 or > ProtocolLimits.SubscriptionCreditBytes)
+        {
+            throw new ProtocolException(
+                ErrorCode.CreditOverflow, $"credit must be from 0 to {ProtocolLimits.SubscriptionCreditBytes}");
+        }
+
+        var highWatermark = partition.HighWatermark;
+        var start = OffsetLookup.Resolve(partition, request.Start, request.StartValue, highWatermark);
+        var cursor = partition.Log.Locate(start);
+        var subscription = new Subscription(request.SubscriptionId, connection, partition, cursor, request.CreditBytes);
+        if (!connection.TryAddSubscription(subscription))
+        {
+            throw new ProtocolException(
+                ErrorCode.InvalidSubscription, $"subscription {request.SubscriptionId} exists on this connection");
+        }
+
+        connection.Reply(header, new SubscribeResponse
+        {
+            StartOffset = start,
+            LogStartOffset = partition.Log.LogStartOffset,
+            HighWatermark = highWatermark,
+        });
+        connection.MarkReady(subscription);
+        return ValueTask.CompletedTask;
+    }
+}
+
+/// <summary>Adds credit to a subscription.</summary>
+internal sealed class CreditHandler : IOrderedHandler
+{
+    public ApiKey Api => ApiKey.Credit;
+
+    public ValueTask HandleAsync(Connection connection, FrameHeader header, ReadOnlyMemory<byte> body)
+    {
+        var credit = WireReader.ReadAll<CreditPush>(body, header.Version);
+        if (!connection.TryGetSubscription(credit.SubscriptionId, out var subscription))
+        {
+            return ValueTask.CompletedTask;
+        }
+
+        if (credit.CreditBytes is < 0 or > ProtocolLimits.SubscriptionCreditBytes
+            || subscription!.AddCredit(credit.CreditBytes) > ProtocolLimits.SubscriptionCreditBytes)
+        {
+            connection.EndSubscription(
+                subscription!, ErrorCode.CreditOverflow,
+                $"more than {ProtocolLimits.SubscriptionCreditBytes} bytes of credit were granted");
+            return ValueTask.CompletedTask;
+        }
+
+        connection.MarkReady(subscription);
+        return ValueTask.CompletedTask;
+    }
+}
+
+/// <summary>Ends a subscription.</summary>
+internal sealed class UnsubscribeHandler : RequestHandler<UnsubscribeRequest, EmptyMessage>, IOrderedHandler
+{
+    protected override ValueTask<EmptyMessage> HandleAsync(Connection connection, UnsubscribeRequest request) =>
+        connection.TryRemoveSubscription(request.SubscriptionId)
+            ? ValueTask.FromResult(new EmptyMessage())
+            : throw new ProtocolException(
+                ErrorCode.InvalidSubscription, $"there is no subscription {request.SubscriptionId}");
+}
+
+/// <summary>Finds offsets.</summary>
+internal sealed class ListOffsetsHandler(PartitionTable partitions) : RequestHandler<ListOffsetsRequest, ListOffsetsResponse>
+{
+    protected override ValueTask<ListOffsetsResponse> HandleAsync(Connection connection, ListOffsetsRequest request)
+    {
+        if (request.Position == StartPosition.Offset)
+        {
+            throw new ProtocolException(ErrorCode.InvalidRequest, "position must be earliest, latest or timestamp");
+        }
+
+        var partition = partitions.Get(request.TopicId, request.Partition);
+        return ValueTask.FromResult(new ListOffsetsResponse
+        {
+            Offset = OffsetLookup.Resolve(partition, request.Position, request.TimestampMs, partition.HighWatermark),
+            LeaderEpoch = partition.LeaderEpoch,
+        });
+    }
+}
+
+/// <summary>Turns a start position into an offset.</summary>
+internal static class OffsetLookup
+{
+    /// <exception cref="ProtocolException">The offset is out of range or the position unknown.</exception>
+    public static long Resolve(Partition partition, StartPosition position, long value, long highWatermark)
+    {
+        var logStart = partition.Log.LogStartOffset;
+        switch (position)
+        {
+            case StartPosition.Earliest:
+                return logStart;
+            case StartPosition.Latest:
+                return highWatermark;
+            case StartPosition.Timestamp:
+                return partition.Log.FindOffset(value, highWatermark);
+            case StartPosition.Offset when value >= logStart && value <= highWatermark:
+                return value;
+            case StartPosition.Offset:
+                throw new ProtocolException(
+                    ErrorCode.OffsetOutOfRange, $"offset {value} is not in {logStart} to {highWatermark}");
+            default:
+                throw new ProtocolException(ErrorCode.InvalidRequest, $"start position {(byte)position} is not known");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+using Weir.Protocol.Messages;
+
+namespace Weir.Storage;
+
+/// <summary>
+/// One log's settings. An immutable snapshot: a change of the topic's configuration swaps the whole object, which the log
+/// takes up at its next roll, flush or retention run.
+/// </summary>
+public sealed record LogOptions
+{
+    /// <summary>When an acknowledgement with acks=all may be sent, and what consumers may see.</summary>
+    public Durability Durability { get; init; } = Durability.Fsync;
+
+    /// <summary>A segment is closed before it would grow over this many bytes. Default 256 MiB.</summary>
+    public int SegmentBytes { get; init; } = 256 * 1024 * 1024;
+
+    /// <summary>A segment is closed once its first batch is this old. Default seven days.</summary>
+    public TimeSpan SegmentAge { get; init; } = TimeSpan.FromDays(7);
+
+    /// <summary>Largest batch that is accepted, in bytes, before and after compression. Default 2 MiB.</summary>
+    public int MaxBatchBytes { get; init; } = 2 * 1024 * 1024;
+
+    /// <summary>Closed segments are deleted once their last batch is older than this; null keeps them for ever.</summary>
+    public TimeSpan? RetentionAge { get; init; }
+
+    /// <summary>The oldest closed segments are deleted while the log is larger than this; null for no bound.</summary>
+    public long? RetentionBytes { get; init; }
+
+    /// <summary>A producer id that wrote nothing for this long is forgotten. Default seven days.</summary>
+    public TimeSpan ProducerExpiry { get; init; } = TimeSpan.FromDays(7);
+
+    /// <summary>Most producer ids that one log remembers; the one that was silent longest goes first. Default 10,000.</summary>
+    public int MaxProducers { get; init; } = 10_000;
+
+    /// <summary>Bytes between two entries of a segment's sparse index. Default 64 KiB.</summary>
+    public int IndexIntervalBytes { get; init; } = 64 * 1024;
+
+    /// <summary>Bytes appended between two snapshots, which bound what recovery reads. Default 64 MiB.</summary>
+    public int SnapshotIntervalBytes { get; init; } = 64 * 1024 * 1024;
+
+    /// <summary>Bytes that may wait for the flush; over it appends are refused as throttled. Default 32 MiB.</summary>
+    public int MaxUnflushedBytes { get; init; } = 32 * 1024 * 1024;
+}

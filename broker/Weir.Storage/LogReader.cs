@@ -1,0 +1,187 @@
+using System.Buffers;
+using Weir.Protocol.Records;
+using Weir.Storage.Indexes;
+using Weir.Storage.Segments;
+
+namespace Weir.Storage;
+
+/// <summary>Finds batches in a log's files by offset, position and time. Any thread; holds no lock.</summary>
+internal sealed class LogReader(SegmentSet segments)
+{
+    /// <summary>The batch that contains an offset; null if no file holds it.</summary>
+    public LogCursor? Locate(long offset)
+    {
+        var segment = segments.Find(offset);
+        if (segment is null || offset >= segment.End.NextOffset || !segment.TryAcquire())
+        {
+            return null;
+        }
+
+        try
+        {
+            var entry = segment.Index.FloorByOffset(offset);
+            var position = entry.Position;
+            while (true)
+            {
+                var header = ReadHeader(segment, position);
+                if (header.NextOffset > offset)
+                {
+                    return new LogCursor(header.BaseOffset, segment.BaseOffset, position);
+                }
+
+                position += header.Length;
+            }
+        }
+        finally
+        {
+            segment.Release();
+        }
+    }
+
+    /// <summary>Whole batches below a limit, at least one if there is one, then as many as fit; moves the cursor.</summary>
+    public LogSlice Read(ref LogCursor cursor, long limitOffset, int maxBytes)
+    {
+        var segment = segments.Find(cursor.Offset);
+        if (segment is null || cursor.Offset >= segment.End.NextOffset || !segment.TryAcquire())
+        {
+            return default;
+        }
+
+        if (segment.BaseOffset != cursor.SegmentBase)
+        {
+            cursor = new LogCursor(cursor.Offset, segment.BaseOffset, 0);
+        }
+
+        var start = cursor.Position;
+        var (end, next) = FindEnd(segment, cursor, limitOffset, maxBytes);
+        if (end == start)
+        {
+            segment.Release();
+            return default;
+        }
+
+        cursor = new LogCursor(next, segment.BaseOffset, end);
+        return new LogSlice(segment, start, end - start);
+    }
+
+    /// <summary>Offset of the first record at or after a time, below a limit; the limit if there is none.</summary>
+    public long FindByTimestamp(long timestampMs, long fromOffset, long limitOffset)
+    {
+        foreach (var segment in segments.All)
+        {
+            if (segment.MaxTimestampMs >= timestampMs && segment.End.NextOffset > fromOffset && segment.TryAcquire())
+            {
+                try
+                {
+                    if (FindInSegment(segment, timestampMs, fromOffset, limitOffset) is { } found)
+                    {
+                        return found;
+                    }
+                }
+                finally
+                {
+                    segment.Release();
+                }
+            }
+        }
+
+        return limitOffset;
+    }
+
+    private static long? FindInSegment(Segment segment, long timestampMs, long fromOffset, long limitOffset)
+    {
+        var position = segment.Index.FloorByTimestamp(timestampMs).Position;
+        while (position < segment.End.DataBytes)
+        {
+            var header = ReadHeader(segment, position);
+            if (header.BaseOffset >= limitOffset)
+            {
+                return null;
+            }
+
+            if (header.MaxTimestampMs >= timestampMs
+                && header.NextOffset > fromOffset
+                && FindInBatch(segment, position, header, timestampMs, fromOffset) is { } offset)
+            {
+                return offset;
+            }
+
+            position += header.Length;
+        }
+
+        return null;
+    }
+
+    private static long? FindInBatch(
+        Segment segment, int position, in RecordBatchHeader header, long timestampMs, long fromOffset)
+    {
+        var array = ArrayPool<byte>.Shared.Rent(header.Length);
+        var batch = array.AsMemory(0, segment.File.Read(array.AsSpan(0, header.Length), position));
+        var records = BatchCompression.Decompress(batch, header, int.MaxValue, out var pooled);
+        try
+        {
+            var next = 0;
+            for (var offset = header.BaseOffset; offset < header.NextOffset; offset++)
+            {
+                var record = RecordReader.Read(records.Span, next, header.BaseTimestampMs);
+                if (record.TimestampMs >= timestampMs && offset >= fromOffset)
+                {
+                    return offset;
+                }
+
+                next = record.End;
+            }
+
+            return null;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(array);
+            if (pooled is not null)
+            {
+                ArrayPool<byte>.Shared.Return(pooled);
+            }
+        }
+    }
+
+    private static (int End, long Next) FindEnd(Segment segment, in LogCursor cursor, long limitOffset, int maxBytes)
+    {
+        var (dataBytes, nextOffset) = segment.End;
+        if (nextOffset <= limitOffset && dataBytes - cursor.Position <= maxBytes)
+        {
+            return (dataBytes, nextOffset);
+        }
+
+        IndexEntry entry = segment.Index.FloorByPosition((long)cursor.Position + maxBytes);
+        if (entry.Position > cursor.Position && entry.Offset <= limitOffset)
+        {
+            return (entry.Position, entry.Offset);
+        }
+
+        var end = cursor.Position;
+        var next = cursor.Offset;
+        while (end < dataBytes)
+        {
+            var header = ReadHeader(segment, end);
+            if (header.NextOffset > limitOffset
+                || (end > cursor.Position && end - cursor.Position + header.Length > maxBytes))
+            {
+                break;
+            }
+
+            end += header.Length;
+            next = header.NextOffset;
+        }
+
+        return (end, next);
+    }
+
+    private static RecordBatchHeader ReadHeader(Segment segment, int position)
+    {
+        Span<byte> bytes = stackalloc byte[RecordBatchHeader.Size];
+        var read = segment.File.Read(bytes, position);
+        return RecordBatchHeader.TryRead(bytes[..read], out var header, out var fault)
+            ? header
+            : throw new LogCorruptException(segment.File.Path, position, fault);
+    }
+}

@@ -1,0 +1,578 @@
+using Microsoft.Extensions.Logging;
+using Weir.Protocol.Errors;
+using Weir.Protocol.Records;
+using Weir.Storage.Files;
+using Weir.Storage.Indexes;
+using Weir.Storage.Producers;
+using Weir.Storage.Recovery;
+using Weir.Storage.Segments;
+using Weir.Storage.Tail;
+
+namespace Weir.Storage;
+
+/// <summary>
+/// One partition's log. Appends go to memory under a short lock; a flush, called from one loop, writes what waits, syncs it
+/// and moves the durable position. Readers take settled batches from memory at the end and from files before it.
+/// </summary>
+/// <remarks>
+/// Members may be called from any thread, but <see cref="WritePending"/>, <see cref="Sync"/> and <see cref="MarkDurable"/>
+/// from one flush loop only, in this order. It has no thread, task or clock of its own: times are passed in, so the
+/// simulated disk can stop it at every step.
+/// </remarks>
+public sealed class PartitionLog : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly ILogFiles _files;
+    private readonly string _directory;
+    private readonly ILogger _logger;
+    private readonly TailMemory _memory;
+    private readonly TailBuffer _tail = new();
+    private readonly SegmentSet _segments;
+    private readonly SegmentWriter _writer;
+    private readonly LogReader _reader;
+    private readonly LogRetention _retention;
+    private readonly CheckpointFile _checkpoint;
+    private readonly ProducerStateTable _producers;
+    private readonly ProducerStateTable _writtenProducers;
+    private readonly List<(TailChunk Chunk, int Length)> _pending = [];
+    private long _logStartOffset;
+    private long _logEndOffset;
+    private long _writtenOffset;
+    private long _durableOffset;
+    private long _unflushedBytes;
+    private long _appendSegmentBase;
+    private long _appendSegmentBytes;
+    private long _appendSegmentStartMs;
+    private long _snapshotOffset;
+    private long _bytesSinceSnapshot;
+    private int _isQueuedForFlush;
+    private volatile bool _isLowOnSpace;
+    private volatile bool _rollWanted;
+    private volatile LogState _state;
+
+    internal PartitionLog(
+        ILogFiles files, string directory, LogIdentity identity, LogOptions options, TailMemory memory, ILogger logger,
+        RecoveredLog recovered)
+    {
+        _files = files;
+        _directory = directory;
+        _logger = logger;
+        _memory = memory;
+        Identity = identity;
+        Options = options;
+        _segments = recovered.Segments;
+        _checkpoint = recovered.Checkpoint;
+        _writtenProducers = recovered.Producers;
+        _producers = recovered.Producers.Clone();
+        _writer = new SegmentWriter(files, directory, _segments, options.IndexIntervalBytes);
+        _reader = new LogReader(_segments);
+        _retention = new LogRetention(files, directory, _segments);
+        _logStartOffset = recovered.LogStartOffset;
+        _logEndOffset = _writtenOffset = _durableOffset = _snapshotOffset = recovered.LogEndOffset;
+        _state = recovered.Fault is null ? LogState.Online : LogState.Corrupt;
+        StateReason = recovered.Fault ?? string.Empty;
+        var active = _segments.All.LastOrDefault();
+        _appendSegmentBase = active is null || active.IsSealed ? _logEndOffset : active.BaseOffset;
+        _appendSegmentBytes = active is null || active.IsSealed ? 0 : active.DataBytes;
+        _appendSegmentStartMs = active?.FirstAppendTimeMs ?? long.MaxValue;
+    }
+
+    /// <summary>Which partition it is.</summary>
+    public LogIdentity Identity { get; }
+
+    /// <summary>Its settings; swapped as a whole when the topic's configuration changes.</summary>
+    public LogOptions Options { get; set; }
+
+    /// <summary>Told of progress; set once before the first append.</summary>
+    public ILogListener? Listener { get; set; }
+
+    /// <summary>Whether it takes and serves records.</summary>
+    public LogState State => _state;
+
+    /// <summary>Why it is not online, for people; empty if it is.</summary>
+    public string StateReason { get; private set; }
+
+    /// <summary>First offset that is kept.</summary>
+    public long LogStartOffset => Volatile.Read(ref _logStartOffset);
+
+    /// <summary>Next offset to be given out.</summary>
+    public long LogEndOffset => Volatile.Read(ref _logEndOffset);
+
+    /// <summary>Everything below was handed to the operating system: it survives the end of this process.</summary>
+    public long WrittenOffset => Volatile.Read(ref _writtenOffset);
+
+    /// <summary>Everything below was synced: it survives the loss of power.</summary>
+    public long DurableOffset => Volatile.Read(ref _durableOffset);
+
+    /// <summary>Whether a flush has something to do.</summary>
+    public bool HasPending => _rollWanted || WrittenOffset < LogEndOffset;
+
+    /// <summary>Whether something was written that is not synced.</summary>
+    public bool HasUnsynced => DurableOffset < WrittenOffset;
+
+    /// <summary>Bytes of batches on disk.</summary>
+    public long SizeBytes
+    {
+        get
+        {
+            long bytes = 0;
+            foreach (var segment in _segments.All)
+            {
+                bytes += segment.End.DataBytes;
+            }
+
+            return bytes;
+        }
+    }
+
+    /// <summary>Number of segment files.</summary>
+    public int SegmentCount => _segments.All.Length;
+
+    /// <summary>Opens a log, creating its directory if it is new, and recovers what a crash left.</summary>
+    /// <param name="files">The data directory.</param>
+    /// <param name="parentDirectory">Directory of all logs; exists.</param>
+    /// <param name="identity">Which partition.</param>
+    /// <param name="options">Settings.</param>
+    /// <param name="memory">Shared bound of memory.</param>
+    /// <param name="logger">Where recovery reports what it cut or found damaged.</param>
+    /// <exception cref="LogIoException">The device refused.</exception>
+    public static PartitionLog Open(
+        ILogFiles files, string parentDirectory, LogIdentity identity, LogOptions options, TailMemory memory, ILogger logger)
+    {
+        var directory = $"{parentDirectory}/{identity.DirectoryName}";
+        var recovered = new LogRecovery(files, directory, identity, options, logger).Run();
+        return new PartitionLog(files, directory, identity, options, memory, logger, recovered);
+    }
+
+    /// <summary>Appends a batch in memory; settled once a position reaches <see cref="AppendOutcome.NextOffset"/>.</summary>
+    /// <param name="batch">A verified batch, copied.</param>
+    /// <param name="header">Its header.</param>
+    /// <param name="leaderEpoch">Epoch to stamp.</param>
+    /// <param name="highWatermark">High watermark to stamp.</param>
+    /// <param name="nowMs">Append time to stamp, Unix milliseconds.</param>
+    public AppendOutcome Append(
+        ReadOnlySpan<byte> batch, in RecordBatchHeader header, int leaderEpoch, long highWatermark, long nowMs)
+    {
+        if (header.TopicId != Identity.TopicId || header.Partition != Identity.Partition)
+        {
+            return new AppendOutcome(ErrorCode.CorruptBatch);
+        }
+
+        lock (_gate)
+        {
+            var refusal = Refuse(header);
+            if (refusal != ErrorCode.None)
+            {
+                return new AppendOutcome(refusal);
+            }
+
+            var check = _producers.Check(header);
+            if (check.Code != ErrorCode.None)
+            {
+                return new AppendOutcome(check.Code);
+            }
+
+            if (check.Original is { } original)
+            {
+                return new AppendOutcome(
+                    ErrorCode.None, original.BaseOffset, original.NextOffset, original.AppendTimeMs, IsDuplicate: true);
+            }
+
+            if (_unflushedBytes + batch.Length > Options.MaxUnflushedBytes || !_memory.CanTake(batch.Length))
+            {
+                return new AppendOutcome(ErrorCode.Throttled);
+            }
+
+            return AppendNew(batch, header, leaderEpoch, highWatermark, nowMs);
+        }
+    }
+
+    /// <summary>
+    /// Writes what waits to the files. On a full file system it stays waiting and the log refuses appends until a later call
+    /// succeeds; any other failure stops the log.
+    /// </summary>
+    /// <returns>Whether something was written that wants a sync.</returns>
+    public bool WritePending()
+    {
+        if (_state is LogState.Stopped or LogState.Corrupt)
+        {
+            return false;
+        }
+
+        TakePending();
+        try
+        {
+            if (_rollWanted && _pending.Count == 0)
+            {
+                RollIdle();
+            }
+
+            foreach (var (chunk, length) in _pending)
+            {
+                var bytes = length - chunk.WrittenLength;
+                _writer.Write(chunk, length, Options.SegmentBytes, OnBatchWritten);
+                Interlocked.Add(ref _unflushedBytes, -bytes);
+                _memory.AddUnflushed(-bytes);
+                _bytesSinceSnapshot += bytes;
+                Volatile.Write(ref _writtenOffset, _segments.Active.NextOffset);
+            }
+
+            Resume();
+        }
+        catch (LogIoException e) when (e.IsDiskFull)
+        {
+            Fail(LogState.StorageFull, e.Message);
+        }
+        catch (LogIoException e)
+        {
+            Fail(LogState.Stopped, e.Message);
+        }
+        finally
+        {
+            foreach (var (chunk, _) in _pending)
+            {
+                chunk.Release();
+            }
+
+            _pending.Clear();
+        }
+
+        return _state != LogState.Stopped && HasUnsynced;
+    }
+
+    /// <summary>Syncs the active segment; a failure stops the log. Not needed where the whole file system was synced.</summary>
+    public void Sync()
+    {
+        try
+        {
+            _segments.Active.File.Sync();
+        }
+        catch (LogIoException e)
+        {
+            Fail(LogState.Stopped, e.Message);
+        }
+    }
+
+    /// <summary>After a successful sync: what was written is durable.</summary>
+    public void MarkDurable()
+    {
+        if (_state is LogState.Stopped or LogState.Corrupt)
+        {
+            return;
+        }
+
+        Volatile.Write(ref _durableOffset, _writtenOffset);
+        if (_bytesSinceSnapshot >= Options.SnapshotIntervalBytes)
+        {
+            SaveSnapshot();
+        }
+    }
+
+    /// <summary>
+    /// Says whether the file system runs out of space, before a write has to fail: appends are refused as on a full one.
+    /// </summary>
+    public void SetLowOnSpace(bool isLow) => _isLowOnSpace = isLow;
+
+    /// <summary>Stops the log for a failure that its caller met, as in a sync of the whole file system.</summary>
+    public void Stop(string reason) => Fail(LogState.Stopped, reason);
+
+    /// <summary>Notes what is durable, so that recovery knows; not synced, as it was true before it is written.</summary>
+    public void SaveCheckpoint()
+    {
+        lock (_gate)
+        {
+            if (_state is LogState.Online or LogState.StorageFull && _checkpoint.Current.RecoveryOffset != DurableOffset)
+            {
+                TryWriteCheckpoint(isClean: false, sync: false);
+            }
+        }
+    }
+
+    /// <summary>Where reading from an offset starts: at the batch that contains it.</summary>
+    /// <param name="offset">From <see cref="LogStartOffset"/> to <see cref="LogEndOffset"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The offset is outside of the log.</exception>
+    public LogCursor Locate(long offset)
+    {
+        lock (_gate)
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(offset, _logStartOffset);
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, _logEndOffset);
+            if (offset == _logEndOffset)
+            {
+                return new LogCursor(offset, _appendSegmentBase, (int)_appendSegmentBytes);
+            }
+
+            if (_tail.TryLocate(offset, out var cursor))
+            {
+                return cursor;
+            }
+        }
+
+        return _reader.Locate(offset) ?? throw new ArgumentOutOfRangeException(nameof(offset), offset, "not in the log");
+    }
+
+    /// <summary>
+    /// Takes whole batches from a cursor on, all of their offsets below <paramref name="limitOffset"/>: at least one if there
+    /// is one, then as many as fit. Moves the cursor behind them.
+    /// </summary>
+    /// <exception cref="LogCorruptException">A batch header on the way is damaged.</exception>
+    public LogSlice Read(ref LogCursor cursor, long limitOffset, int maxBytes)
+    {
+        if (cursor.Offset >= limitOffset)
+        {
+            return default;
+        }
+
+        lock (_gate)
+        {
+            if (_tail.TryRead(ref cursor, limitOffset, maxBytes, out var tail))
+            {
+                return tail.Length == 0 ? default : new LogSlice(tail);
+            }
+        }
+
+        return _reader.Read(ref cursor, limitOffset, maxBytes);
+    }
+
+    /// <summary>Offset of the first record whose timestamp is at or after a time; the limit if there is none.</summary>
+    public long FindOffset(long timestampMs, long limitOffset) =>
+        _reader.FindByTimestamp(timestampMs, LogStartOffset, limitOffset);
+
+    /// <summary>Moves the log start offset forward, durably, and deletes segments that hold nothing above it.</summary>
+    /// <param name="offset">First offset to keep, at most <see cref="DurableOffset"/>; a lower one changes nothing.</param>
+    public void DeleteRecords(long offset)
+    {
+        lock (_gate)
+        {
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, DurableOffset);
+            if (offset > _logStartOffset)
+            {
+                Volatile.Write(ref _logStartOffset, offset);
+                _checkpoint.Write(DurableOffset, offset, isClean: false, sync: true);
+            }
+        }
+
+        _retention.DeleteBelow(LogStartOffset);
+    }
+
+    /// <summary>Deletes closed segments that the settings do not keep, and forgets silent producers.</summary>
+    /// <returns>Bytes that were freed.</returns>
+    public long ApplyRetention(long nowMs)
+    {
+        lock (_gate)
+        {
+            _producers.Expire(nowMs - (long)Options.ProducerExpiry.TotalMilliseconds);
+        }
+
+        if (_retention.IsActiveExpired(Options, nowMs))
+        {
+            _rollWanted = true;
+        }
+
+        var keepFrom = _retention.FindStart(Options, nowMs, DurableOffset);
+        lock (_gate)
+        {
+            if (keepFrom > _logStartOffset)
+            {
+                Volatile.Write(ref _logStartOffset, keepFrom);
+            }
+        }
+
+        return _retention.DeleteBelow(LogStartOffset);
+    }
+
+    /// <summary>Closes in order: after a last flush by the caller, notes that nothing follows.</summary>
+    public void Close()
+    {
+        if (_state == LogState.Online && !HasUnsynced && !HasPending && !_segments.All.IsEmpty)
+        {
+            SaveSnapshot();
+            lock (_gate)
+            {
+                TryWriteCheckpoint(isClean: true, sync: true);
+            }
+        }
+
+        Dispose();
+    }
+
+    /// <summary>Closes the files without a word to the disk, as a crash would.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _tail.Clear();
+            _memory.AddUnflushed(-Interlocked.Exchange(ref _unflushedBytes, 0));
+            if (_state != LogState.Corrupt)
+            {
+                _state = LogState.Stopped;
+            }
+        }
+
+        foreach (var segment in _segments.All)
+        {
+            segment.Release();
+        }
+
+        _segments.RemoveFirst(_segments.All.Length);
+        _checkpoint.Dispose();
+    }
+
+    /// <summary>Whether the caller is the first to want a flush since the loop took it up.</summary>
+    internal bool TryQueueForFlush() => Interlocked.Exchange(ref _isQueuedForFlush, 1) == 0;
+
+    internal void TakenUpByFlush() => Volatile.Write(ref _isQueuedForFlush, 0);
+
+    internal bool TryReleaseTail(TailChunk chunk)
+    {
+        lock (_gate)
+        {
+            return _tail.TryRemoveThrough(chunk, isLost: _state == LogState.Stopped);
+        }
+    }
+
+    private ErrorCode Refuse(in RecordBatchHeader header) => _state switch
+    {
+        LogState.Stopped => ErrorCode.LogStopped,
+        LogState.Corrupt => ErrorCode.CorruptLog,
+        LogState.StorageFull => ErrorCode.StorageFull,
+        _ when _isLowOnSpace => ErrorCode.StorageFull,
+        _ when header.Length > Options.MaxBatchBytes || header.UncompressedBytes > Options.MaxBatchBytes =>
+            ErrorCode.BatchTooLarge,
+        _ => ErrorCode.None,
+    };
+
+    private AppendOutcome AppendNew(
+        ReadOnlySpan<byte> batch, in RecordBatchHeader header, int leaderEpoch, long highWatermark, long nowMs)
+    {
+        var isTooLong = _appendSegmentBytes + batch.Length + SegmentFooter.Size > Options.SegmentBytes;
+        var isTooOld = nowMs - _appendSegmentStartMs > (long)Options.SegmentAge.TotalMilliseconds;
+        if (_appendSegmentBytes > 0 && (isTooLong || isTooOld || _rollWanted))
+        {
+            _appendSegmentBase = _logEndOffset;
+            _appendSegmentBytes = 0;
+            _rollWanted = false;
+        }
+
+        if (_appendSegmentBytes == 0)
+        {
+            _appendSegmentStartMs = nowMs;
+        }
+
+        var chunk = _tail.Reserve(
+            _appendSegmentBase, (int)_appendSegmentBytes, _logEndOffset, batch.Length, nowMs, out var isNew);
+        if (isNew)
+        {
+            _memory.Add(this, chunk);
+        }
+
+        RecordBatchHeader.Stamp(chunk.Append(batch), _logEndOffset, nowMs, highWatermark, leaderEpoch);
+        var stamped = header with { BaseOffset = _logEndOffset, AppendTimeMs = nowMs };
+        chunk.Publish(batch.Length, stamped.NextOffset);
+        _producers.Apply(stamped, Options.MaxProducers);
+        _appendSegmentBytes += batch.Length;
+        Interlocked.Add(ref _unflushedBytes, batch.Length);
+        _memory.AddUnflushed(batch.Length);
+        Volatile.Write(ref _logEndOffset, stamped.NextOffset);
+        return new AppendOutcome(ErrorCode.None, stamped.BaseOffset, stamped.NextOffset, nowMs);
+    }
+
+    private void TakePending()
+    {
+        lock (_gate)
+        {
+            foreach (var chunk in _tail.Chunks)
+            {
+                if (chunk.WrittenLength < chunk.Length)
+                {
+                    chunk.Acquire();
+                    _pending.Add((chunk, chunk.Length));
+                }
+            }
+        }
+    }
+
+    private void RollIdle()
+    {
+        lock (_gate)
+        {
+            if (_appendSegmentBytes == 0 || _logEndOffset != _writtenOffset)
+            {
+                return;
+            }
+
+            _appendSegmentBase = _logEndOffset;
+            _appendSegmentBytes = 0;
+            _rollWanted = false;
+        }
+
+        _writer.Roll(_writtenOffset);
+    }
+
+    private void OnBatchWritten(RecordBatchHeader batch) => _writtenProducers.Apply(batch, Options.MaxProducers);
+
+    private void Resume()
+    {
+        if (_state == LogState.StorageFull)
+        {
+            _state = LogState.Online;
+            StateReason = string.Empty;
+            StorageLog.SpaceReturned(_logger, Identity);
+        }
+    }
+
+    private void Fail(LogState state, string reason)
+    {
+        if (_state == state || _state is LogState.Stopped or LogState.Corrupt)
+        {
+            return;
+        }
+
+        StateReason = reason;
+        _state = state;
+        if (state == LogState.StorageFull)
+        {
+            StorageLog.StorageFull(_logger, Identity, reason);
+        }
+        else
+        {
+            _memory.AddUnflushed(-Interlocked.Exchange(ref _unflushedBytes, 0));
+            StorageLog.LogStopped(_logger, Identity, reason);
+        }
+    }
+
+    private void SaveSnapshot()
+    {
+        if (_snapshotOffset == _durableOffset && _bytesSinceSnapshot == 0)
+        {
+            return;
+        }
+
+        try
+        {
+            _writtenProducers.Expire(
+                _segments.Active.LastAppendTimeMs - (long)Options.ProducerExpiry.TotalMilliseconds);
+            IndexFile.Save(_files, _directory, _segments.Active);
+            ProducerSnapshot.Save(_files, _directory, _durableOffset, _writtenProducers);
+            _snapshotOffset = _durableOffset;
+            _bytesSinceSnapshot = 0;
+        }
+        catch (LogIoException e)
+        {
+            // A cache: recovery reads more of the log without it.
+            StorageLog.SnapshotFailed(_logger, Identity, e.Message);
+        }
+    }
+
+    private void TryWriteCheckpoint(bool isClean, bool sync)
+    {
+        try
+        {
+            _checkpoint.Write(_durableOffset, _logStartOffset, isClean, sync);
+        }
+        catch (LogIoException e)
+        {
+            StorageLog.SnapshotFailed(_logger, Identity, e.Message);
+        }
+    }
+}
