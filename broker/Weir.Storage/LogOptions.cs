@@ -40,4 +40,7 @@ public sealed record LogOptions
 
     /// <summary>Bytes that may wait for the flush; over it appends are refused as throttled. Default 32 MiB.</summary>
     public int MaxUnflushedBytes { get; init; } = 32 * 1024 * 1024;
+
+    /// <summary>Recovery cuts at any damage, as logs do that do not look for proof. For the test that must notice it.</summary>
+    internal bool TrustsAnyDamageToBeTorn { get; init; }
 }

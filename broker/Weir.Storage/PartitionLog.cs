@@ -64,7 +64,7 @@ public sealed class PartitionLog : IDisposable
         _checkpoint = recovered.Checkpoint;
         _writtenProducers = recovered.Producers;
         _producers = recovered.Producers.Clone();
-        _writer = new SegmentWriter(files, directory, _segments, options.IndexIntervalBytes);
+        _writer = new SegmentWriter(files, directory, _segments, options.IndexIntervalBytes, OnRoll);
         _reader = new LogReader(_segments);
         _retention = new LogRetention(files, directory, _segments);
         _logStartOffset = recovered.LogStartOffset;
@@ -507,6 +507,17 @@ public sealed class PartitionLog : IDisposable
         }
 
         _writer.Roll(_writtenOffset);
+    }
+
+    /// <summary>
+    /// Before a new segment: what comes before it is durable, and retention may delete it once this is. The producers that
+    /// wrote it must not be forgotten with it.
+    /// </summary>
+    private void OnRoll(long baseOffset)
+    {
+        ProducerSnapshot.Save(_files, _directory, baseOffset, _writtenProducers);
+        _snapshotOffset = baseOffset;
+        _bytesSinceSnapshot = 0;
     }
 
     private void OnBatchWritten(RecordBatchHeader batch) => _writtenProducers.Apply(batch, Options.MaxProducers);

@@ -5,14 +5,14 @@ using Weir.Storage.Segments;
 namespace Weir.Storage.Indexes;
 
 /// <summary>
-/// A small cache file: a body and its XXH3-64, written beside its target and renamed over it. It is not synced: whatever a
-/// crash leaves of it either passes its checksum or is built again.
+/// A small file beside a log: a body and its XXH3-64, written beside its target and renamed over it. Whatever a crash leaves
+/// of it either passes its checksum or is built again, so it is synced only where the log it is built from may be deleted.
 /// </summary>
 internal static class CacheFile
 {
     private const int MaxBytes = 256 * 1024 * 1024;
 
-    public static void Save(ILogFiles files, string path, Action<BinaryWriter> write)
+    public static void Save(ILogFiles files, string path, bool isDurable, Action<BinaryWriter> write)
     {
         using var body = new MemoryStream();
         using (var writer = new BinaryWriter(body, System.Text.Encoding.UTF8, leaveOpen: true))
@@ -31,9 +31,17 @@ internal static class CacheFile
         {
             file.Write(bytes, sizeof(ulong));
             file.Write(BitConverter.GetBytes(XxHash3.HashToUInt64(bytes)), 0);
+            if (isDurable)
+            {
+                file.Sync();
+            }
         }
 
         files.Rename(temporary, path);
+        if (isDurable)
+        {
+            files.SyncDirectory(path[..path.LastIndexOf('/')]);
+        }
     }
 
     /// <summary>Reads a cache; false if it is missing, cut off or does not match its checksum.</summary>
@@ -68,7 +76,7 @@ internal static class IndexFile
     public static void Save(ILogFiles files, string directory, Segment segment)
     {
         var summary = segment.Summarize();
-        CacheFile.Save(files, $"{directory}/{Segment.IndexName(segment.BaseOffset)}", writer =>
+        CacheFile.Save(files, $"{directory}/{Segment.IndexName(segment.BaseOffset)}", isDurable: false, writer =>
         {
             writer.Write(summary.BaseOffset);
             writer.Write(summary.NextOffset);

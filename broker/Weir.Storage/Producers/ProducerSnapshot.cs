@@ -3,13 +3,16 @@ using Weir.Storage.Indexes;
 
 namespace Weir.Storage.Producers;
 
-/// <summary>The producer state at an offset, so that recovery need not walk the whole log for it.</summary>
+/// <summary>
+/// The producer state at an offset, so that recovery need not walk the whole log for it, and still has it when the segments
+/// that it comes from are deleted.
+/// </summary>
 internal static class ProducerSnapshot
 {
     private const string FileName = "producers.snapshot";
 
     public static void Save(ILogFiles files, string directory, long offset, ProducerStateTable table) =>
-        CacheFile.Save(files, $"{directory}/{FileName}", writer =>
+        CacheFile.Save(files, $"{directory}/{FileName}", isDurable: true, writer =>
         {
             writer.Write(offset);
             table.Save(writer);

@@ -231,8 +231,9 @@ internal sealed class LogRecovery(
     private bool TryCut(Segment segment, BatchScanner scanner)
     {
         var fault = scanner.Fault;
-        if (segment.NextOffset < _checkpoint.RecoveryOffset
-            || scanner.HasProofOfCommit(segment.DataBytes, segment.NextOffset))
+        if (!options.TrustsAnyDamageToBeTorn
+            && (segment.NextOffset < _checkpoint.RecoveryOffset
+                || scanner.HasProofOfCommit(segment.DataBytes, segment.NextOffset)))
         {
             _fault = $"offset {segment.NextOffset}, byte {segment.DataBytes} of '{segment.File.Path}', was durable: {fault}";
             return false;

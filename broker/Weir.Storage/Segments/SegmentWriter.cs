@@ -9,7 +9,8 @@ namespace Weir.Storage.Segments;
 /// The file side of a log's end: allocates, writes, closes and opens segments. Called by the flush alone. Every step may fail
 /// for lack of space and be tried again; nothing is written twice to different places.
 /// </summary>
-internal sealed class SegmentWriter(ILogFiles files, string directory, SegmentSet segments, int indexIntervalBytes)
+internal sealed class SegmentWriter(
+    ILogFiles files, string directory, SegmentSet segments, int indexIntervalBytes, Action<long> onRoll)
 {
     private const int MinAllocationBytes = 256 * 1024;
     private const int MaxAllocationStepBytes = 64 * 1024 * 1024;
@@ -51,6 +52,7 @@ internal sealed class SegmentWriter(ILogFiles files, string directory, SegmentSe
             Seal(segments.Active);
         }
 
+        onRoll(baseOffset);
         var path = $"{directory}/{Segment.FileName(baseOffset)}";
         var exists = files.FileExists(path);
         var file = files.Open(path, exists ? OpenKind.Write : OpenKind.Create);
