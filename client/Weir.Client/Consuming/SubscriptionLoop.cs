@@ -1,0 +1,181 @@
+using Weir.Client.Connections;
+using Weir.Client.Metadata;
+using Weir.Protocol.Errors;
+
+namespace Weir.Client.Consuming;
+
+/// <summary>
+/// Makes and renews the subscriptions of one enumeration, and looks for new partitions from time to time. Its session
+/// creates and disposes it.
+/// </summary>
+internal sealed class SubscriptionLoop(
+    ConsumerSession session,
+    ConsumerOptions options,
+    IReadOnlyDictionary<int, ConsumerStart> resumeAt,
+    IReadOnlySet<int> paused,
+    ClusterConnections cluster,
+    TopicCatalog catalog) : IAsyncDisposable
+{
+    private static readonly TimeSpan LookForPartitionsEvery = TimeSpan.FromSeconds(30);
+    private static uint s_lastSubscriptionId;
+
+    private readonly CancellationTokenSource _closing = CancellationTokenSource.CreateLinkedTokenSource(cluster.Closing);
+    private readonly Lock _lock = new();
+    private TaskCompletionSource _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Task _running = Task.CompletedTask;
+    private bool _mustRefresh;
+
+    /// <summary>Starts it, once.</summary>
+    public void Start() => _running = Task.Run(RunAsync, CancellationToken.None);
+
+    /// <summary>Has it look at once.</summary>
+    public void Wake()
+    {
+        lock (_lock)
+        {
+            _news.TrySetResult();
+        }
+    }
+
+    /// <summary>When to try again after so many failures.</summary>
+    public long RetryAt(int failures, TimeSpan atLeast)
+    {
+        var wait = Backoff.Delay(cluster.Options.ReconnectBackoff, cluster.Options.ReconnectBackoffMax, failures);
+        wait = wait > atLeast ? wait : atLeast;
+        return cluster.Time.GetTimestamp() + (long)(wait.TotalSeconds * cluster.Time.TimestampFrequency);
+    }
+
+    public void OnSubscribed(int partition, long offset) =>
+        ClientLog.Subscribed(cluster.Logger, session.Topic, partition, offset);
+
+    public void OnEnded(int partition, long position, WeirException reason)
+    {
+        Volatile.Write(ref _mustRefresh, true);
+        ClientLog.Resubscribing(cluster.Logger, session.Topic, partition, position >= 0 ? position : null, reason.Message);
+        Wake();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _closing.CancelAsync().ConfigureAwait(false);
+        await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _closing.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        var ct = _closing.Token;
+        try
+        {
+            var topic = await catalog.GetAsync(session.Topic, ct).ConfigureAwait(false);
+            session.AddPartitions(Choose(topic), paused);
+            while (true)
+            {
+                topic = await SubscribeAllAsync(topic, ct).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            session.Fail(new ObjectDisposedException(nameof(WeirConsumer)));
+        }
+        catch (Exception e)
+        {
+            session.Fail(e);
+        }
+    }
+
+    private async Task<TopicSnapshot> SubscribeAllAsync(TopicSnapshot topic, CancellationToken ct)
+    {
+        Task news;
+        lock (_lock)
+        {
+            if (_news.Task.IsCompleted)
+            {
+                _news = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+
+            news = _news.Task;
+        }
+
+        foreach (var reader in session.TakeNeeded(cluster.Time.GetTimestamp(), out _))
+        {
+            topic = await SubscribeAsync(topic, reader, ct).ConfigureAwait(false);
+        }
+
+        session.TakeNeeded(cluster.Time.GetTimestamp(), out var nextAt);
+        try
+        {
+            await news.WaitAsync(WaitUntil(nextAt), cluster.Time, ct).ConfigureAwait(false);
+            return topic;
+        }
+        catch (TimeoutException)
+        {
+            return nextAt == long.MaxValue ? await LookForPartitionsAsync(topic, ct).ConfigureAwait(false) : topic;
+        }
+    }
+
+    private TimeSpan WaitUntil(long timestamp)
+    {
+        if (timestamp == long.MaxValue)
+        {
+            return LookForPartitionsEvery;
+        }
+
+        var wait = cluster.Time.GetElapsedTime(cluster.Time.GetTimestamp(), timestamp);
+        return wait > TimeSpan.FromMilliseconds(1) ? wait : TimeSpan.FromMilliseconds(1);
+    }
+
+    private async Task<TopicSnapshot> SubscribeAsync(TopicSnapshot topic, PartitionReader reader, CancellationToken ct)
+    {
+        try
+        {
+            if (Volatile.Read(ref _mustRefresh))
+            {
+                topic = await catalog.RefreshAsync(session.Topic, ct).ConfigureAwait(false);
+                Volatile.Write(ref _mustRefresh, false);
+            }
+
+            if (reader.Partition >= topic.PartitionCount)
+            {
+                throw WeirException.At(
+                    ErrorCode.UnknownPartition, $"the topic has {topic.PartitionCount} partitions", session.Topic, reader.Partition);
+            }
+
+            var connection = await catalog.GetLeaderAsync(topic, reader.Partition, ct).ConfigureAwait(false);
+            session.Subscribe(reader, connection, topic.Id, Interlocked.Increment(ref s_lastSubscriptionId));
+        }
+        catch (WeirException e) when (e.IsRetriable)
+        {
+            Volatile.Write(ref _mustRefresh, true);
+            reader.RetryAt = RetryAt(++reader.Failures, e.RetryAfter);
+        }
+
+        return topic;
+    }
+
+    private async Task<TopicSnapshot> LookForPartitionsAsync(TopicSnapshot topic, CancellationToken ct)
+    {
+        if (options.Partitions is not null || options.StopAtEnd)
+        {
+            return topic;
+        }
+
+        try
+        {
+            var now = await catalog.RefreshAsync(session.Topic, ct).ConfigureAwait(false);
+            var added = Enumerable.Range(0, now.PartitionCount).Skip(topic.PartitionCount);
+            session.AddPartitions(added.Select(static partition => (partition, ConsumerStart.Earliest)), paused);
+            return now;
+        }
+        catch (WeirException e) when (e.IsRetriable)
+        {
+            return topic;
+        }
+    }
+
+    private List<(int Partition, ConsumerStart Start)> Choose(TopicSnapshot topic)
+    {
+        var partitions = options.Partitions ?? [.. Enumerable.Range(0, topic.PartitionCount)];
+        return [.. partitions.Select(partition => (partition, resumeAt.GetValueOrDefault(partition, options.Start)))];
+    }
+}

@@ -1,0 +1,172 @@
+using Microsoft.Extensions.Logging;
+using Weir.Client.Connections;
+using Weir.Client.Metadata;
+using Weir.Client.Producing;
+using Weir.Protocol;
+using Weir.Protocol.Errors;
+
+namespace Weir.Client;
+
+/// <summary>
+/// A client of one cluster: one TCP connection per broker, shared by all producers, consumers and administration calls that
+/// it creates. Reconnects by itself. Thread-safe; create one per application and dispose it at the end.
+/// </summary>
+public sealed class WeirClient : IAsyncDisposable
+{
+    private readonly ClusterConnections _cluster;
+    private readonly TopicCatalog _catalog;
+    private readonly Lock _lock = new();
+    private readonly HashSet<WeirProducer> _producers = [];
+    private readonly HashSet<WeirConsumer> _consumers = [];
+    private bool _isDisposed;
+
+    private WeirClient(ClusterConnections cluster)
+    {
+        _cluster = cluster;
+        _catalog = new TopicCatalog(cluster);
+        Admin = new WeirAdmin(cluster, _catalog);
+    }
+
+    /// <summary>Administration of topics and brokers.</summary>
+    public WeirAdmin Admin { get; }
+
+    /// <summary>The cluster's id.</summary>
+    public string ClusterId => _cluster.ClusterId;
+
+    /// <summary>Connects to the first of the servers that answers.</summary>
+    /// <param name="options">How; copied.</param>
+    /// <param name="ct">Ends the attempt.</param>
+    /// <exception cref="WeirException">
+    /// <see cref="ErrorCode.InvalidConfig"/> with every fault of the options, <see cref="ErrorCode.ConnectionLost"/> if no
+    /// server answered, <see cref="ErrorCode.WrongCluster"/>, or what the broker answered.
+    /// </exception>
+    public static async Task<WeirClient> ConnectAsync(WeirClientOptions options, CancellationToken ct = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options = options.Copy();
+        if (options.FindFaults() is { Count: > 0 } faults)
+        {
+            throw new WeirException(ErrorCode.InvalidConfig, $"the client's options: {string.Join("; ", faults)}");
+        }
+
+        var cluster = new ClusterConnections(options, options.LoggerFactory.CreateLogger<WeirClient>());
+        try
+        {
+            await cluster.ConnectFirstAsync(ct).ConfigureAwait(false);
+            return new WeirClient(cluster);
+        }
+        catch
+        {
+            await cluster.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Connects with default options.</summary>
+    /// <param name="servers">Brokers to ask first, <c>HOST:PORT[,HOST:PORT...]</c>.</param>
+    /// <param name="ct">Ends the attempt.</param>
+    /// <exception cref="WeirException">As for the other overload.</exception>
+    public static Task<WeirClient> ConnectAsync(string servers, CancellationToken ct = default) =>
+        ConnectAsync(new WeirClientOptions { Servers = servers }, ct);
+
+    /// <summary>Creates a producer. The topic is asked for in the background; that it exists shows at the first send.</summary>
+    /// <param name="topic">The topic.</param>
+    /// <param name="options">How it batches and retries; copied. Null for the defaults.</param>
+    /// <exception cref="ArgumentException">The topic's name or an option is not valid.</exception>
+    public WeirProducer CreateProducer(string topic, ProducerOptions? options = null)
+    {
+        CheckTopic(topic);
+        var core = new ProducerCore(topic, (options ?? new ProducerOptions()).CheckedCopy(), _cluster, _catalog);
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            var producer = new WeirProducer(core, Forget);
+            _producers.Add(producer);
+            return producer;
+        }
+    }
+
+    /// <summary>Creates a producer that serializes. See <see cref="CreateProducer(string, ProducerOptions?)"/>.</summary>
+    public WeirProducer<TKey, TValue> CreateProducer<TKey, TValue>(
+        string topic, ISerializer<TKey> key, ISerializer<TValue> value, ProducerOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(value);
+        return new WeirProducer<TKey, TValue>(CreateProducer(topic, options), key, value);
+    }
+
+    /// <summary>Creates a consumer. Nothing is sent before it is enumerated.</summary>
+    /// <param name="topic">The topic.</param>
+    /// <param name="options">What it reads; copied. Null for everything from the earliest record on.</param>
+    /// <exception cref="ArgumentException">The topic's name or an option is not valid.</exception>
+    public WeirConsumer CreateConsumer(string topic, ConsumerOptions? options = null)
+    {
+        CheckTopic(topic);
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            var consumer = new WeirConsumer(
+                topic, (options ?? new ConsumerOptions()).CheckedCopy(), _cluster, _catalog, Forget);
+            _consumers.Add(consumer);
+            return consumer;
+        }
+    }
+
+    /// <summary>Creates a consumer that deserializes. See <see cref="CreateConsumer(string, ConsumerOptions?)"/>.</summary>
+    public WeirConsumer<TKey, TValue> CreateConsumer<TKey, TValue>(
+        string topic, IDeserializer<TKey> key, IDeserializer<TValue> value, ConsumerOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(value);
+        return new WeirConsumer<TKey, TValue>(CreateConsumer(topic, options), key, value);
+    }
+
+    /// <summary>
+    /// Disposes its producers (which send what is buffered, for at most 5 s), its consumers and its connections. Safe at any
+    /// moment; never throws.
+    /// </summary>
+    public async ValueTask DisposeAsync()
+    {
+        WeirProducer[] producers;
+        WeirConsumer[] consumers;
+        lock (_lock)
+        {
+            _isDisposed = true;
+            producers = [.. _producers];
+            consumers = [.. _consumers];
+        }
+
+        await Task.WhenAll(producers.Select(static producer => producer.DisposeAsync().AsTask())).ConfigureAwait(false);
+        foreach (var consumer in consumers)
+        {
+            await consumer.DisposeAsync().ConfigureAwait(false);
+        }
+
+        await _cluster.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private static void CheckTopic(string topic)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(topic);
+        if (!TopicName.IsValid(topic))
+        {
+            throw new ArgumentException($"'{topic}' is not 1 to 249 of [a-zA-Z0-9._-]", nameof(topic));
+        }
+    }
+
+    private void Forget(WeirProducer producer)
+    {
+        lock (_lock)
+        {
+            _producers.Remove(producer);
+        }
+    }
+
+    private void Forget(WeirConsumer consumer)
+    {
+        lock (_lock)
+        {
+            _consumers.Remove(consumer);
+        }
+    }
+}
