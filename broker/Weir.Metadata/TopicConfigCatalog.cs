@@ -98,7 +98,7 @@ public static class TopicConfigCatalog
         return valid;
     }
 
-    private static string Nearest(string name) => Keys.MinBy(key => Distance(key.Key, name))!.Key;
+    private static string Nearest(string name) => Keys.MinBy(key => Distance(key.Key, name.ToLowerInvariant()))!.Key;
 
     /// <summary>Levenshtein distance.</summary>
     private static int Distance(string one, string other)
