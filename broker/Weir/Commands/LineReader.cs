@@ -31,7 +31,7 @@ internal sealed class LineReader(Stream stream, int maxLineBytes = 64 * 1024 * 1
             searched = _end;
             if (_isAtEnd)
             {
-                return _end > _start ? Take(_end - _start, skip: 0) : null;
+                return _end > _start ? Take(_end - _start, skip: 0) : default(ReadOnlyMemory<byte>?);
             }
 
             searched -= MakeRoom();

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Spectre.Console;
 using Weir.Client;
+using Weir.Protocol.Errors;
 
 namespace Weir.Cli.Output;
 
@@ -93,8 +94,11 @@ internal static class Terminal
         }
         catch (WeirException e)
         {
-            WriteError(e.Message, e.Advice);
-            return e.Code == Protocol.Errors.ErrorCode.ConnectionLost ? ExitCode.Unreachable : ExitCode.Failed;
+            var isUnreachable = e.Code == ErrorCode.ConnectionLost;
+            WriteError(
+                e.Message,
+                isUnreachable ? "Is a broker running there? Start one with `weir broker --data DIR`, or name it with --server." : e.Advice);
+            return isUnreachable ? ExitCode.Unreachable : ExitCode.Failed;
         }
         catch (OperationCanceledException)
         {

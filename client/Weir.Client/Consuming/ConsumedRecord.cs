@@ -40,11 +40,11 @@ public readonly struct ConsumedRecord
 
     /// <summary>The key, or null if it has none; null and empty differ.</summary>
     public ReadOnlyMemory<byte>? Key =>
-        _slices.KeyLength < 0 ? null : _batch.Records.Slice(_slices.KeyStart, _slices.KeyLength);
+        _slices.KeyLength < 0 ? default(ReadOnlyMemory<byte>?) : _batch.Records.Slice(_slices.KeyStart, _slices.KeyLength);
 
     /// <summary>The value, or null if it has none; null and empty differ.</summary>
     public ReadOnlyMemory<byte>? Value =>
-        _slices.ValueLength < 0 ? null : _batch.Records.Slice(_slices.ValueStart, _slices.ValueLength);
+        _slices.ValueLength < 0 ? default(ReadOnlyMemory<byte>?) : _batch.Records.Slice(_slices.ValueStart, _slices.ValueLength);
 
     /// <summary>Number of headers; reads nothing.</summary>
     public int HeaderCount => _slices.HeaderCount;
