@@ -60,6 +60,8 @@ public sealed class MetadataLog : IDisposable
     /// <exception cref="MetadataException">
     /// The metadata is damaged, missing in part, or written by a newer version. Nothing is deleted, created or assumed.
     /// </exception>
+    /// <exception cref="ProtocolException">A new cluster cannot be written, as on a full disk.</exception>
+    /// <exception cref="LogIoException">The device refused.</exception>
     public static MetadataLog Open(
         ILogFiles files, MetadataController controller, TimeProvider time, ILogger logger, MetadataLogOptions? options = null)
     {
