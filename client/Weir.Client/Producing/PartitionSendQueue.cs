@@ -90,8 +90,11 @@ internal sealed class PartitionSendQueue(bool isIdempotent, int maxInFlight = 5)
     /// <summary>Batches that were sent and have no outcome.</summary>
     public int NumberedCount => _numbered.Count;
 
-    /// <summary>Whether a batch added now could be sent now.</summary>
-    public bool HasRoom => _waiting.Count == 0 && IsWithinWindow && !_mustDrain && !_mustRenew;
+    /// <summary>
+    /// Whether a batch added now would be next: nothing waits before it, and no answer is needed first. A missing identity
+    /// is no reason against it: it is asked for only once a batch is there.
+    /// </summary>
+    public bool HasRoom => _waiting.Count == 0 && IsWithinWindow && !IsFenced && !(_mustDrain && _inFlight > 0);
 
     /// <summary>Failures in a row since the last acknowledgement.</summary>
     public int Failures { get; private set; }
