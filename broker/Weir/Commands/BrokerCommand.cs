@@ -1,0 +1,133 @@
+using System.CommandLine;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using Weir.Cli.Output;
+using Weir.Server.Hosting;
+using Weir.Storage.Files;
+
+namespace Weir.Cli.Commands;
+
+/// <summary>Runs a broker in the foreground until it is told to stop.</summary>
+internal static class BrokerCommand
+{
+    private static readonly Option<string?> Data = new("--data") { Description = "Directory of everything the broker keeps." };
+
+    private static readonly Option<string?> Listen = new("--listen")
+    {
+        Description = "ADDRESS:PORT of the protocol. Default 127.0.0.1:9650.",
+    };
+
+    private static readonly Option<string?> Http = new("--http")
+    {
+        Description = "ADDRESS:PORT of /healthz, /readyz and /metrics, or none. Default 127.0.0.1:9651.",
+    };
+
+    private static readonly Option<string?> Config = new("--config") { Description = "JSON file with settings." };
+
+    private static readonly Option<string[]> Set = new("--set")
+    {
+        Description = "A setting as NAME=VALUE; may be given again.",
+    };
+
+    public static Command Create()
+    {
+        var command = WeirCommand.Create(
+            "broker", "Run a broker. Settings come from --config, then WEIR_NAME in the environment, then the command line.",
+            Data, Listen, Http, Config, Set);
+        command.SetAction(static (parsed, cancellationToken) => Terminal.RunAsync(() => RunAsync(parsed, cancellationToken)));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var app = BrokerHost.Build(parsed.GetValue(Config), ReadSettings(parsed));
+            await using (app.ConfigureAwait(false))
+            {
+                await app.StartAsync(cancellationToken).ConfigureAwait(false);
+                await WaitForStopAsync(app, cancellationToken).ConfigureAwait(false);
+            }
+
+            return ExitCode.Success;
+        }
+        catch (OptionsValidationException e)
+        {
+            foreach (var fault in e.Failures)
+            {
+                Terminal.WriteError(fault);
+            }
+
+            return ExitCode.Usage;
+        }
+        catch (DataDirectoryInUseException e)
+        {
+            Terminal.WriteError(e.Message, "Stop the other broker, or give this one a data directory of its own.");
+            return ExitCode.Failed;
+        }
+        catch (Metadata.MetadataException e)
+        {
+            Terminal.WriteError(e.Message, "Nothing was changed. Restore the metadata directory from a backup.");
+            return ExitCode.Failed;
+        }
+        catch (Exception e) when (e is SocketException || e.InnerException is SocketException)
+        {
+            Terminal.WriteError(
+                $"cannot listen: {e.Message}", "Choose another --listen or --http, or stop the program that has the port.");
+            return ExitCode.Failed;
+        }
+    }
+
+    /// <summary>The command line's token stands for Ctrl-C and SIGTERM; the host's own for a stop from within.</summary>
+    private static async Task WaitForStopAsync(WebApplication app, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await app.WaitForShutdownAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            await app.StopAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    private static Dictionary<string, string?> ReadSettings(ParseResult parsed)
+    {
+        var settings = new Dictionary<string, string?>();
+        foreach (var (name, option) in new[] { ("Data", Data), ("Listen", Listen), ("Http", Http) })
+        {
+            if (parsed.GetValue(option) is { } value)
+            {
+                settings[name] = value;
+            }
+        }
+
+        foreach (var (name, value) in KeyValue.ParseAll(parsed.GetValue(Set) ?? [], "--set"))
+        {
+            settings[name] = value;
+        }
+
+        return settings;
+    }
+}
+
+/// <summary>Arguments of the form NAME=VALUE.</summary>
+internal static class KeyValue
+{
+    /// <exception cref="UsageException">One has no '='.</exception>
+    public static IEnumerable<(string Name, string Value)> ParseAll(IEnumerable<string> texts, string option)
+    {
+        foreach (var text in texts)
+        {
+            var equals = text.IndexOf('=', StringComparison.Ordinal);
+            if (equals <= 0)
+            {
+                throw new UsageException($"{option} '{text}' is not NAME=VALUE");
+            }
+
+            yield return (text[..equals], text[(equals + 1)..]);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+namespace Weir.Cli.Demo;
+
+/// <summary>A broker as a child process of this one, from the same executable. Dispose kills it.</summary>
+internal sealed class BrokerProcess(string dataDirectory) : IDisposable
+{
+    private readonly int _port = TakeFreePort();
+    private readonly StringBuilder _output = new();
+    private Process? _process;
+
+    /// <summary>Where it listens; the same after each start.</summary>
+    public string Address => $"127.0.0.1:{_port}";
+
+    public int Id => _process?.Id ?? 0;
+
+    /// <summary>What the present process printed.</summary>
+    public string Output
+    {
+        get
+        {
+            lock (_output)
+            {
+                return _output.ToString();
+            }
+        }
+    }
+
+    /// <summary>Whether it has ended by itself.</summary>
+    public bool HasExited => _process?.HasExited ?? true;
+
+    public void Start()
+    {
+        _output.Clear();
+        var executable = Environment.ProcessPath!;
+        var start = new ProcessStartInfo(executable)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+        };
+        if (Path.GetFileNameWithoutExtension(executable).Equals("dotnet", StringComparison.OrdinalIgnoreCase))
+        {
+            start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "weir.dll"));
+        }
+
+        foreach (var argument in (string[])["broker", "--data", dataDirectory, "--listen", Address, "--http", "none"])
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        _process = new Process { StartInfo = start };
+        _process.OutputDataReceived += (_, line) => Keep(line.Data);
+        _process.ErrorDataReceived += (_, line) => Keep(line.Data);
+        _process.Start();
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    /// <summary>SIGKILL: no handler runs, nothing is flushed by the process.</summary>
+    public void Kill()
+    {
+        if (_process is { HasExited: false })
+        {
+            _process.Kill(entireProcessTree: true);
+            _process.WaitForExit();
+        }
+    }
+
+    public void Dispose()
+    {
+        Kill();
+        _process?.Dispose();
+    }
+
+    private static int TakeFreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    private void Keep(string? line)
+    {
+        if (line is not null)
+        {
+            lock (_output)
+            {
+                _output.AppendLine(line);
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+using Weir.Cli.Commands;
+
+return await WeirCommand.InvokeAsync(args).ConfigureAwait(false);
