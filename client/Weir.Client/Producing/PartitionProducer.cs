@@ -29,7 +29,7 @@ internal enum AppendOutcome
 internal sealed class PartitionProducer : IWindowWaiter
 {
     /// <summary>Bytes taken from the buffer gate at a time, so that not each record touches a shared counter.</summary>
-    private const int ReserveBytes = 16 * 1024;
+    public const int ReserveBytes = 16 * 1024;
 
     private readonly Lock _lock = new();
     private readonly ProducerCore _core;
@@ -62,6 +62,18 @@ internal sealed class PartitionProducer : IWindowWaiter
 
     /// <summary>Why nothing more is taken, or null.</summary>
     public WeirException? Closed => _closed;
+
+    /// <summary>Whether a closed batch has no outcome yet.</summary>
+    public bool HasUnfinished
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _queue.NumberedCount + _queue.WaitingCount > 0;
+            }
+        }
+    }
 
     /// <summary>Copies a record into the open batch, and sends what is due.</summary>
     public AppendOutcome TryAppend(
