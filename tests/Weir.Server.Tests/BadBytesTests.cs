@@ -5,6 +5,7 @@ using Weir.Protocol.Errors;
 using Weir.Protocol.Messages;
 using Weir.Protocol.Records;
 using Weir.Protocol.Wire;
+using Xunit;
 
 namespace Weir.Server.Tests;
 
@@ -22,7 +23,7 @@ public sealed class BadBytesTests
         Assert.Equal(
             answer.Length - answer.IndexOf("\r\n\r\n", StringComparison.Ordinal) - 4,
             int.Parse(answer.Split("Content-Length: ")[1].Split('\r')[0], System.Globalization.CultureInfo.InvariantCulture));
-        await AssertOneLineAndStillServingAsync(broker, "HTTP");
+        await AssertOneLineAndStillServingAsync(broker, "sent HTTP");
     }
 
     [Fact]
@@ -32,7 +33,7 @@ public sealed class BadBytesTests
         using var stranger = await RawConnection.OpenAsync(broker);
         await stranger.SendAsync(new byte[] { 0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xFC, 0x03, 0x03, 1, 2, 3, 4, 5 });
         Assert.Empty(await stranger.ReceiveToEndAsync());
-        await AssertOneLineAndStillServingAsync(broker, "TLS");
+        await AssertOneLineAndStillServingAsync(broker, "sent TLS");
     }
 
     [Fact]

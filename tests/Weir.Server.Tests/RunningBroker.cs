@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Weir.Client;
 using Weir.Server.Hosting;
 using Weir.Server.Options;
+using Xunit;
 
 namespace Weir.Server.Tests;
 

@@ -4,6 +4,7 @@ using Weir.Client;
 using Weir.Protocol.Errors;
 using Weir.Server.Options;
 using Weir.Storage.Files;
+using Xunit;
 
 namespace Weir.Server.Tests;
 

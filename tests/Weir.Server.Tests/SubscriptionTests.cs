@@ -3,6 +3,7 @@ using Weir.Protocol.Errors;
 using Weir.Protocol.Messages;
 using Weir.Protocol.Records;
 using Weir.Protocol.Wire;
+using Xunit;
 
 namespace Weir.Server.Tests;
 
