@@ -12,9 +12,17 @@ namespace Weir.Metadata;
 /// </summary>
 /// <param name="nodeId">The only broker, which leads and keeps every partition.</param>
 /// <param name="maxPartitions">Most partitions of the cluster.</param>
-public sealed class MetadataController(int nodeId, int maxPartitions)
+public sealed class MetadataController(int nodeId, int maxPartitions = MetadataController.DefaultMaxPartitions)
 {
-    /// <summary>Decides a creation.</summary>
+    /// <summary>Most partitions of a cluster where nothing else is said.</summary>
+    public const int DefaultMaxPartitions = 20_000;
+
+    /// <summary>Most producer ids that may be reserved at once.</summary>
+    public const int MaxProducerIdBlock = 1_000_000;
+
+    private const int Brokers = 1;
+
+    /// <summary>Decides a creation. Names are case-sensitive, and '.' and '_' are different characters.</summary>
     /// <exception cref="ProtocolException">The request is refused; its code says why.</exception>
     public TopicCreated CreateTopic(MetadataImage image, CreateTopicRequest request, Guid topicId, long seed, long nowMs)
     {
@@ -29,14 +37,14 @@ public sealed class MetadataController(int nodeId, int maxPartitions)
             throw new ProtocolException(ErrorCode.InvalidRequest, $"topic kind {(byte)request.Kind} is not known here");
         }
 
-        if (request.ReplicationFactor is not (-1 or 1))
+        if (request.ReplicationFactor is not -1 and (< 1 or > Brokers))
         {
             throw new ProtocolException(
-                ErrorCode.InvalidRequest, $"replication factor {request.ReplicationFactor} needs more brokers than the one there is");
+                ErrorCode.InvalidRequest,
+                $"replication factor must be from 1 to the number of brokers, {Brokers}, not {request.ReplicationFactor}");
         }
 
         RequirePartitions(image, request.Partitions, request.Partitions);
-        RequireConfigs(TopicSettings.Default, request.Configs, replicas: 1);
         return new TopicCreated
         {
             TopicId = topicId,
@@ -44,21 +52,21 @@ public sealed class MetadataController(int nodeId, int maxPartitions)
             TopicKind = request.Kind,
             CreatedAtMs = nowMs,
             PartitionerSeed = seed,
-            Configs = [.. request.Configs.Where(static entry => entry.Value is not null)],
+            Configs = RequireChanges(TopicSettings.Default, request.Configs, Brokers),
             Partitions = NewPartitions(0, request.Partitions),
         };
     }
 
-    /// <summary>Decides an alteration: all of it or nothing.</summary>
+    /// <summary>Decides an alteration: all of it or nothing, and no record where nothing changes.</summary>
     /// <exception cref="ProtocolException">The request is refused; its code says why.</exception>
     public IReadOnlyList<IMetadataRecord> AlterTopic(MetadataImage image, AlterTopicRequest request)
     {
         var topic = RequireTopic(image, request.Name);
         var records = new List<IMetadataRecord>();
-        if (request.Configs.Length > 0)
+        var changes = RequireChanges(topic.Settings, request.Configs, topic.ReplicationFactor);
+        if (changes.Length > 0)
         {
-            RequireConfigs(topic.Settings, request.Configs, replicas: 1);
-            records.Add(new TopicConfigChanged { TopicId = topic.TopicId, Configs = request.Configs });
+            records.Add(new TopicConfigChanged { TopicId = topic.TopicId, Configs = changes });
         }
 
         var present = topic.Partitions.Length;
@@ -86,9 +94,20 @@ public sealed class MetadataController(int nodeId, int maxPartitions)
     public static TopicDeleted DeleteTopic(MetadataImage image, DeleteTopicRequest request) =>
         new() { TopicId = RequireTopic(image, request.Name).TopicId };
 
-    /// <summary>Reserves producer ids.</summary>
-    public static ProducerIdsReserved ReserveProducerIds(MetadataImage image, int count) =>
-        new() { NextProducerId = image.NextProducerId + count };
+    /// <summary>Reserves the next producer ids: those from the image's to the record's next one.</summary>
+    /// <exception cref="ProtocolException">So many cannot be reserved.</exception>
+    public static ProducerIdsReserved ReserveProducerIds(MetadataImage image, int count)
+    {
+        if (count is < 1 or > MaxProducerIdBlock)
+        {
+            throw new ProtocolException(
+                ErrorCode.InvalidRequest, $"1 to {MaxProducerIdBlock} producer ids can be reserved, not {count}");
+        }
+
+        return image.NextProducerId <= long.MaxValue - count
+            ? new ProducerIdsReserved { NextProducerId = image.NextProducerId + count }
+            : throw new ProtocolException(ErrorCode.LimitReached, "there are no producer ids left");
+    }
 
     private static TopicImage RequireTopic(MetadataImage image, string name)
     {
@@ -106,20 +125,14 @@ public sealed class MetadataController(int nodeId, int maxPartitions)
         }
     }
 
-    private static void RequireConfigs(TopicSettings before, ConfigEntry[] configs, int replicas)
+    private static ConfigSetting[] RequireChanges(TopicSettings before, ConfigEntry[] entries, int replicas)
     {
-        var faults = TopicConfigCatalog.FindFaults(configs);
-        if (faults.Count > 0)
-        {
-            throw new ProtocolException(ErrorCode.InvalidConfig, string.Join("; ", faults));
-        }
-
-        var after = before.With(configs);
-        if (after.MinInsyncReplicas > replicas)
-        {
-            throw new ProtocolException(
-                ErrorCode.InvalidConfig, $"min.insync.replicas={after.MinInsyncReplicas} is over the topic's {replicas} replicas");
-        }
+        var faults = new List<string>();
+        var after = before.With(
+            entries.Select(static entry => new ConfigSetting { Name = entry.Name, Value = entry.Value }), replicas, faults);
+        return faults.Count == 0
+            ? after.ChangesFrom(before)
+            : throw new ProtocolException(ErrorCode.InvalidConfig, string.Join("; ", faults));
     }
 
     private void RequirePartitions(MetadataImage image, int wanted, int added)
@@ -133,15 +146,16 @@ public sealed class MetadataController(int nodeId, int maxPartitions)
         if (image.PartitionCount + added > maxPartitions)
         {
             throw new ProtocolException(
-                ErrorCode.LimitReached, $"the cluster has {image.PartitionCount} of at most {maxPartitions} partitions");
+                ErrorCode.LimitReached,
+                $"the cluster has {image.PartitionCount} of at most {maxPartitions} partitions: {added} more do not fit");
         }
     }
 
-    private PartitionInfo[] NewPartitions(int from, int to) =>
+    private PartitionAssignment[] NewPartitions(int from, int to) =>
     [
-        .. Enumerable.Range(from, to - from).Select(index => new PartitionInfo
+        .. Enumerable.Range(from, to - from).Select(index => new PartitionAssignment
         {
-            Partition = index,
+            Index = index,
             Leader = nodeId,
             LeaderEpoch = 0,
             Replicas = [nodeId],

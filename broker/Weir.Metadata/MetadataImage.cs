@@ -1,42 +1,33 @@
 using System.Collections.Immutable;
 using Weir.Metadata.Records;
+using Weir.Protocol;
 using Weir.Protocol.Messages;
 
 namespace Weir.Metadata;
 
-/// <summary>A partition as the metadata knows it.</summary>
-/// <param name="Index">Its index, from 0.</param>
-/// <param name="Leader">Node id of its leader.</param>
-/// <param name="LeaderEpoch">Epoch of this leadership.</param>
-/// <param name="Replicas">Node ids of its replicas.</param>
-/// <param name="Isr">Those of them that are in sync.</param>
-public sealed record PartitionImage(
-    int Index, int Leader, int LeaderEpoch, ImmutableArray<int> Replicas, ImmutableArray<int> Isr);
-
-/// <summary>A topic as the metadata knows it.</summary>
-/// <param name="TopicId">Its id.</param>
-/// <param name="Name">Its name.</param>
-/// <param name="Kind">What it is for.</param>
-/// <param name="CreatedAtMs">When it was created, Unix milliseconds.</param>
-/// <param name="PartitionerSeed">Seed of its partitioner.</param>
-/// <param name="Settings">Its settings.</param>
-/// <param name="Partitions">Its partitions by index.</param>
-public sealed record TopicImage(
-    Guid TopicId, string Name, TopicKind Kind, long CreatedAtMs, long PartitionerSeed, TopicSettings Settings,
-    ImmutableArray<PartitionImage> Partitions);
-
 /// <summary>
 /// Everything the metadata log says, up to one of its records: immutable, so that any thread may look while the next one is
-/// made. <see cref="Apply(IMetadataRecord)"/> is the state machine: the same records in the same order give the same image everywhere.
+/// made. <see cref="Apply(IMetadataRecord)"/> is the state machine: the same records in the same order give the same image
+/// everywhere.
 /// </summary>
 public sealed record MetadataImage
 {
+    /// <summary>
+    /// How many deleted topics are remembered, the oldest forgotten first. A directory that outlives the memory of its topic
+    /// is left alone.
+    /// </summary>
+    public const int MaxDeletedTopics = 10_000;
+
     private ImmutableDictionary<string, TopicImage> _byName = ImmutableDictionary.Create<string, TopicImage>(StringComparer.Ordinal);
     private ImmutableDictionary<Guid, TopicImage> _byId = ImmutableDictionary<Guid, TopicImage>.Empty;
     private ImmutableHashSet<Guid> _deleted = [];
+    private ImmutableQueue<Guid> _deletedInOrder = [];
 
     /// <summary>Before the first record.</summary>
     public static MetadataImage Empty { get; } = new();
+
+    /// <summary>Offset of the first record that is not in this image: the number of records that made it.</summary>
+    public long NextOffset { get; private init; }
 
     /// <summary>The cluster's id; empty before the first record.</summary>
     public string ClusterId { get; private init; } = string.Empty;
@@ -70,66 +61,56 @@ public sealed record MetadataImage
 
     /// <summary>The image after one more record.</summary>
     /// <exception cref="MetadataException">The record contradicts the image: the log is not what its writer decided.</exception>
-    public MetadataImage Apply(IMetadataRecord record) => record switch
+    public MetadataImage Apply(IMetadataRecord record)
     {
-        ClusterCreated created => Apply(created),
-        TopicCreated created => Apply(created),
-        TopicConfigChanged changed => Replace(Require(changed.TopicId), topic => topic with
+        Insist(ClusterId.Length > 0 || record is ClusterCreated, $"{record.Kind} comes before the cluster");
+        var changed = record switch
         {
-            Settings = topic.Settings.With(changed.Configs),
-        }),
-        PartitionsAdded added => Apply(added),
-        TopicDeleted deleted => Apply(deleted),
-        ProducerIdsReserved reserved => Apply(reserved),
-        _ => throw new MetadataException($"no rule applies {record.Kind}"),
-    };
+            ClusterCreated created => Apply(created),
+            TopicCreated created => Apply(created),
+            TopicConfigChanged changedConfig => Apply(changedConfig),
+            PartitionsAdded added => Apply(added),
+            TopicDeleted deleted => Apply(deleted),
+            ProducerIdsReserved reserved => Apply(reserved),
+            _ => throw new MetadataException($"no rule applies {record.Kind}"),
+        };
+        return changed with { NextOffset = NextOffset + 1 };
+    }
 
-    /// <summary>Records that lead from <see cref="Empty"/> to this image, for a snapshot.</summary>
-    public IEnumerable<IMetadataRecord> ToRecords()
+    /// <summary>Records that <see cref="FromSnapshot"/> makes this image of. Equal images give equal records.</summary>
+    public IEnumerable<IMetadataRecord> ToSnapshot()
     {
         yield return new ClusterCreated { ClusterId = ClusterId, CreatedAtMs = CreatedAtMs, FeatureLevel = FeatureLevel };
-        yield return new ProducerIdsReserved { NextProducerId = NextProducerId };
-        foreach (var topic in Topics.OrderBy(static topic => topic.Name, StringComparer.Ordinal))
+        if (NextProducerId > 0)
         {
-            yield return new TopicCreated
-            {
-                TopicId = topic.TopicId,
-                Name = topic.Name,
-                TopicKind = topic.Kind,
-                CreatedAtMs = topic.CreatedAtMs,
-                PartitionerSeed = topic.PartitionerSeed,
-                Configs = topic.Settings.ToEntries(),
-                Partitions = [.. topic.Partitions.Select(ToInfo)],
-            };
+            yield return new ProducerIdsReserved { NextProducerId = NextProducerId };
         }
 
-        foreach (var topicId in _deleted.Order())
+        foreach (var topic in Topics.OrderBy(static topic => topic.Name, StringComparer.Ordinal))
+        {
+            yield return topic.ToRecord();
+        }
+
+        foreach (var topicId in _deletedInOrder)
         {
             yield return new TopicDeleted { TopicId = topicId };
         }
     }
 
-    internal static PartitionInfo ToInfo(PartitionImage partition) => new()
+    /// <summary>The image that a snapshot was taken of.</summary>
+    /// <param name="records">What <see cref="ToSnapshot"/> gave.</param>
+    /// <param name="nextOffset">The image's <see cref="NextOffset"/>.</param>
+    /// <exception cref="MetadataException">The records contradict each other.</exception>
+    public static MetadataImage FromSnapshot(IEnumerable<IMetadataRecord> records, long nextOffset)
     {
-        Partition = partition.Index,
-        Leader = partition.Leader,
-        LeaderEpoch = partition.LeaderEpoch,
-        Replicas = [.. partition.Replicas],
-        Isr = [.. partition.Isr],
-    };
-
-    private static PartitionImage ToImage(PartitionInfo info) =>
-        new(info.Partition, info.Leader, info.LeaderEpoch, [.. info.Replicas], [.. info.Isr]);
-
-    private static ImmutableArray<PartitionImage> Append(ImmutableArray<PartitionImage> partitions, PartitionInfo[] added)
-    {
-        var all = partitions.AddRange(added.Select(ToImage));
-        for (var i = 0; i < all.Length; i++)
+        var image = Empty;
+        foreach (var record in records)
         {
-            Insist(all[i].Index == i, $"partition {all[i].Index} stands at index {i}");
+            // A snapshot names the deleted topics and no longer creates them.
+            image = record is TopicDeleted deleted ? image.RememberDeleted(deleted.TopicId) : image.Apply(record);
         }
 
-        return all;
+        return image with { NextOffset = nextOffset };
     }
 
     private static void Insist(bool holds, string fault)
@@ -140,19 +121,65 @@ public sealed record MetadataImage
         }
     }
 
+    private static TopicSettings Change(TopicSettings settings, ConfigSetting[] changes, int replicas)
+    {
+        var faults = new List<string>();
+        var changed = settings.With(changes, replicas, faults);
+        Insist(faults.Count == 0, string.Join("; ", faults));
+        return changed;
+    }
+
+    private static ImmutableArray<PartitionImage> Append(
+        ImmutableArray<PartitionImage> partitions, PartitionAssignment[] added)
+    {
+        Insist(added.Length > 0, "it adds no partition");
+        for (var i = 0; i < added.Length; i++)
+        {
+            var partition = added[i];
+            var index = partitions.Length + i;
+            Insist(partition.Index == index, $"partition {partition.Index} stands at index {index}");
+            Insist(
+                partition.Replicas.Length > 0 && partition.Replicas.Distinct().Count() == partition.Replicas.Length,
+                $"partition {index} has no replica or one twice");
+            Insist(
+                partition.Isr.Distinct().Count() == partition.Isr.Length && partition.Isr.All(partition.Replicas.Contains),
+                $"partition {index} has something else than replicas in its ISR");
+            Insist(
+                partition.Leader == -1 || partition.Isr.Contains(partition.Leader),
+                $"partition {index} is led by {partition.Leader}, which is not in its ISR");
+            Insist(partition.LeaderEpoch >= 0, $"partition {index} has leader epoch {partition.LeaderEpoch}");
+        }
+
+        return partitions.AddRange(added.Select(PartitionImage.From));
+    }
+
     private MetadataImage Apply(ClusterCreated created)
     {
         Insist(ClusterId.Length == 0, "the cluster is created twice");
-        return this with { ClusterId = created.ClusterId, CreatedAtMs = created.CreatedAtMs, FeatureLevel = created.FeatureLevel };
+        Insist(created.ClusterId.Length > 0, "the cluster has no id");
+        if (created.FeatureLevel > MetadataRecordCodec.FeatureLevel)
+        {
+            throw new UnsupportedMetadataException($"feature level {created.FeatureLevel}");
+        }
+
+        return this with
+        {
+            ClusterId = created.ClusterId,
+            CreatedAtMs = created.CreatedAtMs,
+            FeatureLevel = created.FeatureLevel,
+        };
     }
 
     private MetadataImage Apply(TopicCreated created)
     {
-        Insist(!_byName.ContainsKey(created.Name), $"topic {created.Name} is created twice");
+        Insist(TopicName.IsValid(created.Name), $"'{created.Name}' is no topic name");
+        Insist(!_byName.ContainsKey(created.Name), $"topic '{created.Name}' is created twice");
         Insist(!_byId.ContainsKey(created.TopicId) && !WasDeleted(created.TopicId), $"topic id {created.TopicId} is used twice");
+        Insist(created.TopicKind == TopicKind.Event, $"topic '{created.Name}' has kind {(byte)created.TopicKind}");
+        var partitions = Append([], created.Partitions);
         var topic = new TopicImage(
             created.TopicId, created.Name, created.TopicKind, created.CreatedAtMs, created.PartitionerSeed,
-            TopicSettings.Default.With(created.Configs), Append([], created.Partitions));
+            Change(TopicSettings.Default, created.Configs, partitions[0].Replicas.Length), partitions);
         return this with
         {
             _byName = _byName.Add(topic.Name, topic),
@@ -161,10 +188,16 @@ public sealed record MetadataImage
         };
     }
 
+    private MetadataImage Apply(TopicConfigChanged changed)
+    {
+        var topic = Require(changed.TopicId);
+        return Replace(topic with { Settings = Change(topic.Settings, changed.Configs, topic.ReplicationFactor) });
+    }
+
     private MetadataImage Apply(PartitionsAdded added)
     {
         var topic = Require(added.TopicId);
-        return Replace(topic, before => before with { Partitions = Append(before.Partitions, added.Partitions) }) with
+        return Replace(topic with { Partitions = Append(topic.Partitions, added.Partitions) }) with
         {
             PartitionCount = PartitionCount + added.Partitions.Length,
         };
@@ -172,34 +205,47 @@ public sealed record MetadataImage
 
     private MetadataImage Apply(TopicDeleted deleted)
     {
-        Insist(!WasDeleted(deleted.TopicId), $"topic id {deleted.TopicId} is deleted twice");
-        var topic = Find(deleted.TopicId);
-        return this with
+        var topic = Require(deleted.TopicId);
+        return RememberDeleted(topic.TopicId) with
         {
-            // A snapshot lists ids of topics that it does not create.
-            _byName = topic is null ? _byName : _byName.Remove(topic.Name),
-            _byId = _byId.Remove(deleted.TopicId),
-            _deleted = _deleted.Add(deleted.TopicId),
-            PartitionCount = PartitionCount - (topic?.Partitions.Length ?? 0),
+            _byName = _byName.Remove(topic.Name),
+            _byId = _byId.Remove(topic.TopicId),
+            PartitionCount = PartitionCount - topic.Partitions.Length,
         };
     }
 
     private MetadataImage Apply(ProducerIdsReserved reserved)
     {
-        Insist(reserved.NextProducerId >= NextProducerId, $"producer ids go back to {reserved.NextProducerId}");
+        Insist(
+            reserved.NextProducerId > NextProducerId,
+            $"producer ids go back from {NextProducerId} to {reserved.NextProducerId}");
         return this with { NextProducerId = reserved.NextProducerId };
     }
 
-    private TopicImage Require(Guid topicId) =>
-        Find(topicId) ?? throw new MetadataException($"a metadata record changes topic {topicId}, which does not exist");
-
-    private MetadataImage Replace(TopicImage topic, Func<TopicImage, TopicImage> change)
+    private MetadataImage RememberDeleted(Guid topicId)
     {
-        var changed = change(topic);
-        return this with
+        Insist(!WasDeleted(topicId), $"topic id {topicId} is deleted twice");
+        var deleted = _deleted.Add(topicId);
+        var inOrder = _deletedInOrder.Enqueue(topicId);
+        if (deleted.Count > MaxDeletedTopics)
         {
-            _byName = _byName.SetItem(topic.Name, changed),
-            _byId = _byId.SetItem(topic.TopicId, changed),
-        };
+            inOrder = inOrder.Dequeue(out var oldest);
+            deleted = deleted.Remove(oldest);
+        }
+
+        return this with { _deleted = deleted, _deletedInOrder = inOrder };
     }
+
+    private TopicImage Require(Guid topicId)
+    {
+        var topic = Find(topicId);
+        Insist(topic is not null, $"topic {topicId} does not exist");
+        return topic!;
+    }
+
+    private MetadataImage Replace(TopicImage topic) => this with
+    {
+        _byName = _byName.SetItem(topic.Name, topic),
+        _byId = _byId.SetItem(topic.TopicId, topic),
+    };
 }

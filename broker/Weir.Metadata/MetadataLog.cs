@@ -1,4 +1,4 @@
-using System.Security.Cryptography;
+using System.Buffers.Binary;
 using Microsoft.Extensions.Logging;
 using Weir.Metadata.Records;
 using Weir.Protocol.Errors;
@@ -12,36 +12,40 @@ namespace Weir.Metadata;
 
 /// <summary>
 /// The one writer of the metadata log: decides by <see cref="MetadataController"/>, appends and syncs, then applies. A change
-/// is visible once it is durable. Members may be called from any thread; changes wait for each other and for the disk.
+/// is visible once it is durable, all of it at once. Members may be called from any thread; changes wait for each other and
+/// for the disk, so call them where blocking harms nobody.
 /// </summary>
 public sealed class MetadataLog : IDisposable
 {
-    private const string DirectoryName = "metadata";
+    internal const string DirectoryName = "metadata";
+    internal static readonly LogIdentity Identity = new(new Guid("00000000-0000-0000-0000-000000000001"), 0);
     private const int ProducerIdBlock = 1000;
-    private static readonly LogIdentity Identity = new(new Guid("00000000-0000-0000-0000-000000000001"), 0);
+    private const int MaxBatchBytes = 8 * 1024 * 1024;
+    private const int TailBytes = 256 * 1024;
     private readonly Lock _gate = new();
     private readonly ILogFiles _files;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly MetadataController _controller;
+    private readonly MetadataLogOptions _options;
+    private readonly TailMemory _memory = new(TailBytes);
     private readonly PartitionLog _log;
-    private readonly int _recordsPerSnapshot;
-    private readonly Queue<(long NextOffset, IMetadataRecord Record)> _unsettled = new();
     private MetadataImage _image = MetadataImage.Empty;
+    private MetadataImage? _unsettled;
     private long _snapshotOffset;
     private long _nextProducerId;
     private long _reservedProducerIds;
 
     private MetadataLog(
-        ILogFiles files, MetadataController controller, TimeProvider time, ILogger logger, int recordsPerSnapshot)
+        ILogFiles files, MetadataController controller, TimeProvider time, ILogger logger, MetadataLogOptions options)
     {
         _files = files;
         _controller = controller;
         _time = time;
         _logger = logger;
-        _recordsPerSnapshot = recordsPerSnapshot;
-        _log = PartitionLog.Open(
-            files, DirectoryName, Identity, new LogOptions { SegmentBytes = 16 * 1024 * 1024 }, new TailMemory(), logger);
+        _options = options;
+        var logOptions = new LogOptions { SegmentBytes = options.SegmentBytes, MaxBatchBytes = MaxBatchBytes };
+        _log = PartitionLog.Open(files, DirectoryName, Identity, logOptions, _memory, logger);
     }
 
     /// <summary>What is known now.</summary>
@@ -52,24 +56,26 @@ public sealed class MetadataLog : IDisposable
     /// <param name="controller">Decides changes.</param>
     /// <param name="time">Clock of creation times.</param>
     /// <param name="logger">Where a damaged snapshot is reported.</param>
-    /// <param name="recordsPerSnapshot">Records between two snapshots.</param>
+    /// <param name="options">How the log is kept; null for the defaults.</param>
     /// <exception cref="MetadataException">
-    /// The log is damaged or does not reach back to the snapshot. Nothing is deleted or assumed.
+    /// The metadata is damaged, missing in part, or written by a newer version. Nothing is deleted, created or assumed.
     /// </exception>
+    /// <exception cref="ProtocolException">A new cluster cannot be written, as on a full disk.</exception>
+    /// <exception cref="LogIoException">The device refused.</exception>
     public static MetadataLog Open(
-        ILogFiles files, MetadataController controller, TimeProvider time, ILogger logger, int recordsPerSnapshot = 1000)
+        ILogFiles files, MetadataController controller, TimeProvider time, ILogger logger, MetadataLogOptions? options = null)
     {
         files.CreateDirectory(DirectoryName);
         files.SyncDirectory(string.Empty);
-        var log = new MetadataLog(files, controller, time, logger, recordsPerSnapshot);
+        var log = new MetadataLog(files, controller, time, logger, options ?? new MetadataLogOptions());
         try
         {
-            log.Replay();
+            log.Recover();
             return log;
         }
         catch
         {
-            log.Dispose();
+            log._log.Dispose();
             throw;
         }
     }
@@ -81,8 +87,7 @@ public sealed class MetadataLog : IDisposable
         lock (_gate)
         {
             Settle();
-            var seed = BitConverter.ToInt64(RandomNumberGenerator.GetBytes(sizeof(long)));
-            var record = _controller.CreateTopic(Image, request, Guid.NewGuid(), seed, NowMs);
+            var record = _controller.CreateTopic(Image, request, NewId(), NewSeed(), NowMs);
             if (!request.ValidateOnly)
             {
                 Append([record]);
@@ -135,8 +140,9 @@ public sealed class MetadataLog : IDisposable
             if (_nextProducerId == _reservedProducerIds)
             {
                 Settle();
-                _nextProducerId = Image.NextProducerId;
+                var first = Image.NextProducerId;
                 Append([MetadataController.ReserveProducerIds(Image, ProducerIdBlock)]);
+                _nextProducerId = first;
                 _reservedProducerIds = Image.NextProducerId;
             }
 
@@ -155,90 +161,79 @@ public sealed class MetadataLog : IDisposable
 
     private long NowMs => _time.GetUtcNow().ToUnixTimeMilliseconds();
 
-    private void Replay()
+    private void Recover()
     {
         if (_log.State != LogState.Online)
         {
             throw new MetadataException($"the metadata log is damaged: {_log.StateReason}");
         }
 
-        (_image, _snapshotOffset) = MetadataSnapshot.Load(
+        var snapshot = MetadataSnapshot.Load(
             _files, DirectoryName, name => MetadataEvents.SnapshotDamaged(_logger, name));
+        _snapshotOffset = snapshot.Image.NextOffset;
         if (_snapshotOffset < _log.LogStartOffset)
         {
             throw new MetadataException(
                 $"the metadata log starts at {_log.LogStartOffset} and no whole snapshot reaches up to it");
         }
 
-        if (_snapshotOffset > _log.LogEndOffset)
+        if (snapshot.NewestOffset > _log.LogEndOffset)
         {
             throw new MetadataException(
-                $"the metadata log ends at {_log.LogEndOffset}, before its snapshot at {_snapshotOffset}");
+                $"the metadata log ends at {_log.LogEndOffset}, before its snapshot at {snapshot.NewestOffset}");
         }
 
-        ReadRecords(_snapshotOffset);
-        if (_image.ClusterId.Length == 0)
+        _image = MetadataReplay.Run(_log, snapshot.Image);
+        if (_image.NextOffset == 0)
         {
-            Append([new ClusterCreated { ClusterId = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8)), CreatedAtMs = NowMs }]);
+            CreateCluster();
         }
 
         SnapshotIfDue();
     }
 
-    private void ReadRecords(long from)
+    private void CreateCluster()
     {
-        var cursor = _log.Locate(from);
-        while (true)
+        var orphan = _files.ListDirectories(_options.PartitionsDirectory)
+            .FirstOrDefault(static name => LogIdentity.TryParse(name, out _));
+        if (orphan is not null)
         {
-            using var slice = _log.Read(ref cursor, _log.DurableOffset, 1024 * 1024);
-            if (slice.Length == 0)
-            {
-                return;
-            }
-
-            var bytes = new byte[slice.Length];
-            if (slice.IsInMemory)
-            {
-                slice.Memory.CopyTo(bytes);
-            }
-            else
-            {
-                slice.File!.Read(bytes, slice.FilePosition);
-            }
-
-            ApplyBatches(bytes, from);
+            throw new MetadataException(
+                $"'{_options.PartitionsDirectory}/{orphan}' holds records, but there is no metadata: restore '{DirectoryName}'");
         }
+
+        Span<byte> id = stackalloc byte[8];
+        _options.Random(id);
+        Append([new ClusterCreated { ClusterId = Convert.ToHexStringLower(id), CreatedAtMs = NowMs }]);
+        MetadataEvents.ClusterCreated(_logger, Image.ClusterId);
     }
 
-    private void ApplyBatches(ReadOnlyMemory<byte> bytes, long from)
+    private Guid NewId()
     {
-        while (!bytes.IsEmpty)
-        {
-            var length = (int)Math.Min(RecordBatchHeader.ReadLength(bytes.Span), (uint)bytes.Length);
-            var batch = RecordBatchHeader.Verify(bytes.Span[..length]);
-            var records = bytes[RecordBatchHeader.Size..length];
-            var position = 0;
-            for (var offset = batch.BaseOffset; offset < batch.NextOffset; offset++)
-            {
-                var record = RecordReader.Read(records.Span, position, batch.BaseTimestampMs);
-                if (offset >= from)
-                {
-                    _image = _image.Apply(MetadataRecordCodec.Decode(records.Slice(record.ValueStart, record.ValueLength)));
-                }
+        Span<byte> id = stackalloc byte[16];
+        _options.Random(id);
 
-                position = record.End;
-            }
+        // The bits of RFC 9562 that say "random".
+        id[6] = (byte)((id[6] & 0x0F) | 0x40);
+        id[8] = (byte)((id[8] & 0x3F) | 0x80);
+        return new Guid(id, bigEndian: true);
+    }
 
-            bytes = bytes[length..];
-        }
+    private long NewSeed()
+    {
+        Span<byte> seed = stackalloc byte[sizeof(long)];
+        _options.Random(seed);
+        return BinaryPrimitives.ReadInt64LittleEndian(seed);
     }
 
     /// <summary>Appends records as one batch, all or none, and returns once they are durable and applied.</summary>
     private void Append(IReadOnlyList<IMetadataRecord> records)
     {
-        using var builder = new RecordBatchBuilder(_log.Options.MaxBatchBytes);
+        var next = Image;
+        using var builder = new RecordBatchBuilder(MaxBatchBytes);
         foreach (var record in records)
         {
+            next = next.Apply(record);
             if (!builder.TryAdd(NowMs, default, hasKey: false, MetadataRecordCodec.Encode(record), hasValue: true, []))
             {
                 throw new ProtocolException(ErrorCode.InvalidRequest, "the change is larger than a metadata batch may be");
@@ -253,30 +248,32 @@ public sealed class MetadataLog : IDisposable
             throw new ProtocolException(outcome.Code, $"the metadata log cannot be written: {_log.StateReason}");
         }
 
-        for (var i = 0; i < records.Count; i++)
-        {
-            _unsettled.Enqueue((outcome.BaseOffset + i + 1, records[i]));
-        }
-
+        _unsettled = next;
         Settle();
         SnapshotIfDue();
     }
 
     /// <summary>
-    /// Makes durable and applies what was appended, also by an earlier request that failed for lack of space: decisions are
-    /// made on what the log says, never beside it.
+    /// Makes durable and visible what was appended, also by an earlier request that failed for lack of space: decisions are
+    /// made on what the log says, never beside it. At most one change is unsettled, as none is made before it is.
     /// </summary>
     private void Settle()
     {
-        if (_log.WritePending())
+        if (_unsettled is { } next)
         {
-            _log.Sync();
-            _log.MarkDurable();
-        }
+            if (_log.WritePending())
+            {
+                _log.Sync();
+                _log.MarkDurable();
+            }
 
-        while (_unsettled.TryPeek(out var next) && next.NextOffset <= _log.DurableOffset)
-        {
-            Volatile.Write(ref _image, _image.Apply(_unsettled.Dequeue().Record));
+            if (_log.DurableOffset == next.NextOffset)
+            {
+                Volatile.Write(ref _image, next);
+                _unsettled = null;
+            }
+
+            _memory.Trim(NowMs);
         }
 
         if (_log.State != LogState.Online)
@@ -289,32 +286,24 @@ public sealed class MetadataLog : IDisposable
 
     private void SnapshotIfDue()
     {
-        if (_log.DurableOffset - _snapshotOffset < _recordsPerSnapshot)
+        var image = Image;
+        if (image.NextOffset - _snapshotOffset < _options.RecordsPerSnapshot)
         {
             return;
         }
 
         try
         {
-            MetadataSnapshot.Save(_files, DirectoryName, _image, _log.DurableOffset);
+            var previous = _snapshotOffset;
+            MetadataSnapshot.Save(_files, DirectoryName, image, previous);
+            _snapshotOffset = image.NextOffset;
 
-            // The one before it can still stand in for it, so the log keeps what follows that one.
-            _log.DeleteRecords(_snapshotOffset);
-            _snapshotOffset = _log.DurableOffset;
+            // The snapshot before it can still stand in for it, so the log keeps what follows that one.
+            _log.DeleteRecords(previous);
         }
         catch (LogIoException e)
         {
             MetadataEvents.SnapshotFailed(_logger, e.Message);
         }
     }
-}
-
-/// <summary>Log events 3500 to 3599.</summary>
-internal static partial class MetadataEvents
-{
-    [LoggerMessage(3500, LogLevel.Warning, "Metadata snapshot '{Name}' is damaged: the one before it is used")]
-    public static partial void SnapshotDamaged(ILogger logger, string name);
-
-    [LoggerMessage(3501, LogLevel.Warning, "No metadata snapshot could be written; the log is kept: {Reason}")]
-    public static partial void SnapshotFailed(ILogger logger, string reason);
 }

@@ -1,109 +1,147 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.IO.Hashing;
 using Weir.Metadata.Records;
-using Weir.Protocol.Errors;
 using Weir.Storage.Files;
 
 namespace Weir.Metadata;
 
+/// <summary>What the snapshots of a directory give.</summary>
+/// <param name="Image">The newest whole one; the empty image if there is none.</param>
+/// <param name="NewestOffset">Up to where the newest one went, whole or not; 0 if there is none. The log must reach it.</param>
+internal sealed record LoadedSnapshot(MetadataImage Image, long NewestOffset);
+
 /// <summary>
-/// An image in a file: XXH3-64 of the rest, next offset of the log, then the records that make it, each with its length.
-/// Written beside its name, synced, renamed and the directory synced; the last two are kept.
+/// An image in a file, little-endian: XXH3-64 of the rest, magic, u32 format, u32 reserved, i64 next offset, then the records
+/// that make the image, each with its u32 length. Written beside its name, synced, renamed and the directory synced.
 /// </summary>
 internal static class MetadataSnapshot
 {
     private const string Prefix = "snapshot-";
-    private const int HeaderBytes = 2 * sizeof(long);
+    private const string TemporaryName = "snapshot.tmp";
+    private const ulong Magic = 0x4154_454D_5249_4557; // "WEIRMETA" in file order
+    private const uint Format = 1;
+    private const int MagicPosition = 8;
+    private const int FormatPosition = 16;
+    private const int OffsetPosition = 24;
+    private const int HeaderBytes = 32;
 
-    public static void Save(ILogFiles files, string directory, MetadataImage image, long nextOffset)
+    /// <summary>Writes a snapshot, durable on return, and deletes all others but the previous one.</summary>
+    /// <param name="files">The data directory.</param>
+    /// <param name="directory">Where snapshots are.</param>
+    /// <param name="image">What to write; durable in the log.</param>
+    /// <param name="previousOffset">Offset of the last whole snapshot, which can still stand in for this one.</param>
+    public static void Save(ILogFiles files, string directory, MetadataImage image, long previousOffset)
     {
-        using var stream = new MemoryStream();
-        stream.Write(new byte[HeaderBytes]);
-        foreach (var record in image.ToRecords())
+        var path = $"{directory}/{FileName(image.NextOffset)}";
+        var temporary = $"{directory}/{TemporaryName}";
+        if (files.FileExists(temporary))
         {
-            var bytes = MetadataRecordCodec.Encode(record);
-            stream.Write(BitConverter.GetBytes(bytes.Length));
-            stream.Write(bytes);
-        }
-
-        var content = stream.GetBuffer().AsSpan(0, (int)stream.Length);
-        BinaryPrimitives.WriteInt64LittleEndian(content[sizeof(long)..], nextOffset);
-        BinaryPrimitives.WriteUInt64LittleEndian(content, XxHash3.HashToUInt64(content[sizeof(long)..]));
-        var path = $"{directory}/{Prefix}{nextOffset:D20}";
-        var temporary = path + ".tmp";
-        foreach (var stale in (string[])[temporary, path])
-        {
-            if (files.FileExists(stale))
-            {
-                files.Delete(stale);
-            }
+            files.Delete(temporary);
         }
 
         using (var file = files.Open(temporary, OpenKind.Create))
         {
-            file.Write(content, 0);
+            file.Write(Encode(image), 0);
             file.Sync();
         }
 
         files.Rename(temporary, path);
         files.SyncDirectory(directory);
-        foreach (var old in List(files, directory).SkipLast(2))
+        foreach (var (name, offset) in List(files, directory))
         {
-            files.Delete($"{directory}/{old}");
+            if (offset != image.NextOffset && offset != previousOffset)
+            {
+                files.Delete($"{directory}/{name}");
+            }
         }
     }
 
-    /// <summary>The newest whole snapshot; an empty image and offset 0 if there is none.</summary>
+    /// <summary>Loads the newest whole snapshot.</summary>
     /// <param name="files">The data directory.</param>
     /// <param name="directory">Where snapshots are.</param>
     /// <param name="onDamaged">Told of each one that is skipped.</param>
-    public static (MetadataImage Image, long NextOffset) Load(
-        ILogFiles files, string directory, Action<string> onDamaged)
+    /// <exception cref="MetadataException">A snapshot is whole and yet not to be understood.</exception>
+    public static LoadedSnapshot Load(ILogFiles files, string directory, Action<string> onDamaged)
     {
-        foreach (var name in List(files, directory).Reverse())
+        var snapshots = List(files, directory);
+        foreach (var (name, offset) in snapshots)
         {
             using var file = files.Open($"{directory}/{name}", OpenKind.Read);
             var content = new byte[file.Length];
-            if (file.Read(content, 0) == content.Length && TryDecode(content, out var image, out var nextOffset))
+            if (file.Read(content, 0) == content.Length && IsWhole(content, offset))
             {
-                return (image, nextOffset);
+                return new LoadedSnapshot(MetadataImage.FromSnapshot(Decode(content), offset), snapshots[0].NextOffset);
             }
 
             onDamaged(name);
         }
 
-        return (MetadataImage.Empty, 0);
+        return new LoadedSnapshot(MetadataImage.Empty, snapshots.Count == 0 ? 0 : snapshots[0].NextOffset);
     }
 
-    private static bool TryDecode(byte[] content, out MetadataImage image, out long nextOffset)
+    internal static byte[] Encode(MetadataImage image)
     {
-        image = MetadataImage.Empty;
-        nextOffset = 0;
-        if (content.Length < HeaderBytes
-            || BinaryPrimitives.ReadUInt64LittleEndian(content) != XxHash3.HashToUInt64(content.AsSpan(sizeof(long))))
+        using var stream = new MemoryStream();
+        Span<byte> header = stackalloc byte[HeaderBytes];
+        header.Clear();
+        BinaryPrimitives.WriteUInt64LittleEndian(header[MagicPosition..], Magic);
+        BinaryPrimitives.WriteUInt32LittleEndian(header[FormatPosition..], Format);
+        BinaryPrimitives.WriteInt64LittleEndian(header[OffsetPosition..], image.NextOffset);
+        stream.Write(header);
+        Span<byte> length = stackalloc byte[sizeof(int)];
+        foreach (var record in image.ToSnapshot())
         {
-            return false;
+            var bytes = MetadataRecordCodec.Encode(record);
+            BinaryPrimitives.WriteInt32LittleEndian(length, bytes.Length);
+            stream.Write(length);
+            stream.Write(bytes);
         }
 
-        nextOffset = BinaryPrimitives.ReadInt64LittleEndian(content.AsSpan(sizeof(long)));
-        try
-        {
-            for (var position = HeaderBytes; position < content.Length;)
-            {
-                var length = BinaryPrimitives.ReadInt32LittleEndian(content.AsSpan(position));
-                image = image.Apply(MetadataRecordCodec.Decode(content.AsMemory(position + sizeof(int), length)));
-                position += sizeof(int) + length;
-            }
+        var content = stream.ToArray();
+        BinaryPrimitives.WriteUInt64LittleEndian(content, XxHash3.HashToUInt64(content.AsSpan(MagicPosition)));
+        return content;
+    }
 
-            return true;
-        }
-        catch (ProtocolException)
+    private static bool IsWhole(ReadOnlySpan<byte> content, long offset) =>
+        content.Length >= HeaderBytes
+            && BinaryPrimitives.ReadUInt64LittleEndian(content) == XxHash3.HashToUInt64(content[MagicPosition..])
+            && BinaryPrimitives.ReadUInt64LittleEndian(content[MagicPosition..]) == Magic
+            && BinaryPrimitives.ReadInt64LittleEndian(content[OffsetPosition..]) == offset;
+
+    private static IEnumerable<IMetadataRecord> Decode(byte[] content)
+    {
+        var format = BinaryPrimitives.ReadUInt32LittleEndian(content.AsSpan(FormatPosition));
+        if (format != Format)
         {
-            return false;
+            throw new UnsupportedMetadataException($"metadata snapshot format {format}");
+        }
+
+        for (var position = HeaderBytes; position < content.Length;)
+        {
+            var length = BinaryPrimitives.ReadInt32LittleEndian(content.AsSpan(position));
+            position += sizeof(int);
+            yield return MetadataRecordCodec.Decode(content.AsMemory(position, length));
+            position += length;
         }
     }
 
-    private static IEnumerable<string> List(ILogFiles files, string directory) =>
-        files.ListFiles(directory).Where(static name =>
-            name.StartsWith(Prefix, StringComparison.Ordinal) && !name.EndsWith(".tmp", StringComparison.Ordinal));
+    private static string FileName(long nextOffset) => string.Create(CultureInfo.InvariantCulture, $"{Prefix}{nextOffset:D20}");
+
+    /// <summary>The snapshots there are, newest first.</summary>
+    private static List<(string Name, long NextOffset)> List(ILogFiles files, string directory)
+    {
+        var found = new List<(string Name, long NextOffset)>();
+        foreach (var name in files.ListFiles(directory))
+        {
+            if (name.StartsWith(Prefix, StringComparison.Ordinal)
+                && long.TryParse(name.AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var offset))
+            {
+                found.Add((name, offset));
+            }
+        }
+
+        found.Sort(static (one, other) => other.NextOffset.CompareTo(one.NextOffset));
+        return found;
+    }
 }

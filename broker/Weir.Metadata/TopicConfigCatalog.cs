@@ -1,17 +1,11 @@
-using System.Globalization;
-using Weir.Protocol.Messages;
+using System.Collections.Frozen;
+using Weir.Metadata.Records;
 
 namespace Weir.Metadata;
 
-/// <summary>One topic setting: its key, type, default, range and meaning.</summary>
-/// <param name="Key">The key, as in <c>--config KEY=VALUE</c>.</param>
-/// <param name="Default">Value where it is not set.</param>
-/// <param name="Range">Which values are taken, for people.</param>
-/// <param name="Meaning">What it does.</param>
-/// <param name="IsValid">Whether a text is a value in range.</param>
-public sealed record TopicConfigKey(string Key, string Default, string Range, string Meaning, Func<string, bool> IsValid);
-
-/// <summary>All topic settings: what parsing, describing and the documentation use.</summary>
+/// <summary>
+/// All topic settings. Their ranges may grow and never shrink: what a metadata log holds must stay valid.
+/// </summary>
 public static class TopicConfigCatalog
 {
     /// <summary>What an acknowledgement stands for.</summary>
@@ -38,53 +32,73 @@ public static class TopicConfigCatalog
     /// <summary>How long a silent producer id is remembered.</summary>
     public const string ProducerExpiryMs = "producer.expiry.ms";
 
+    private const long SevenDaysMs = 7L * 24 * 60 * 60 * 1000;
+    private const long HundredYearsMs = 36_500L * 24 * 60 * 60 * 1000;
+
     /// <summary>Every key, by name.</summary>
     public static IReadOnlyList<TopicConfigKey> Keys { get; } =
     [
-        new(Durability, "fsync", "fsync, replicated, leader, memory",
-            "What an acknowledgement with acks=all stands for.",
-            static text => Enum.GetNames<Durability>().Any(name => name.Equals(text, StringComparison.OrdinalIgnoreCase))),
-        Number(MaxBatchBytes, 2 * 1024 * 1024, 1024, 32 * 1024 * 1024, "Largest record batch, before and after compression."),
-        Number(MinInsyncReplicas, 1, 1, 32, "Replicas that have a record before acks=all is answered."),
-        Number(ProducerExpiryMs, 604_800_000, 1000, long.MaxValue / 2, "A producer id that is silent for so long is forgotten."),
-        Number(RetentionBytes, -1, -1, long.MaxValue, "Closed segments go while a partition is larger; -1 for no bound."),
-        Number(RetentionMs, -1, -1, long.MaxValue / 2, "Closed segments go once their last record is older; -1 for ever."),
-        Number(SegmentBytes, 256 * 1024 * 1024, 64 * 1024, 1024 * 1024 * 1024, "A segment is closed before it grows over this."),
-        Number(SegmentMs, 604_800_000, 1000, long.MaxValue / 2, "A segment is closed once its first record is so old."),
+        TopicConfigKey.Choice(
+            Durability, ["fsync", "replicated", "leader", "memory"],
+            "What an acknowledgement with acks=all stands for: on stable storage of min.insync.replicas replicas, handed to "
+                + "their operating systems, handed to the leader's, or in the leader's memory."),
+        TopicConfigKey.Number(
+            MaxBatchBytes, TopicConfigType.Bytes, 2 * 1024 * 1024, 1024, 32 * 1024 * 1024,
+            "Largest record batch, before and after compression."),
+        TopicConfigKey.Number(
+            MinInsyncReplicas, TopicConfigType.Number, 1, 1, 32,
+            "Replicas that have a record before acks=all is answered; at most the replication factor."),
+        TopicConfigKey.Number(
+            ProducerExpiryMs, TopicConfigType.Milliseconds, SevenDaysMs, 1000, HundredYearsMs,
+            "A producer id that is silent for so long is forgotten."),
+        TopicConfigKey.Bound(
+            RetentionBytes, TopicConfigType.Bytes, long.MaxValue,
+            "Oldest closed segments are deleted while a partition is larger; -1 for no bound."),
+        TopicConfigKey.Bound(
+            RetentionMs, TopicConfigType.Milliseconds, HundredYearsMs,
+            "Closed segments are deleted once their last record is older; -1 keeps records for ever."),
+        TopicConfigKey.Number(
+            SegmentBytes, TopicConfigType.Bytes, 256 * 1024 * 1024, 64 * 1024, 1024 * 1024 * 1024,
+            "A segment is closed before it grows over this."),
+        TopicConfigKey.Number(
+            SegmentMs, TopicConfigType.Milliseconds, SevenDaysMs, 1000, HundredYearsMs,
+            "A segment is closed once its first record is so old."),
     ];
 
-    /// <summary>Every fault of some entries, all at once; empty if there is none.</summary>
-    /// <param name="entries">Entries to check; a null value is always valid.</param>
-    public static IReadOnlyList<string> FindFaults(IEnumerable<ConfigEntry> entries)
+    private static readonly FrozenDictionary<string, TopicConfigKey> ByKey =
+        Keys.ToFrozenDictionary(static key => key.Key, StringComparer.Ordinal);
+
+    /// <summary>The setting of a key; null if there is none.</summary>
+    public static TopicConfigKey? Find(string key) => ByKey.GetValueOrDefault(key);
+
+    /// <summary>Checks settings, each on its own, and writes them in the one way that is stored.</summary>
+    /// <param name="settings">Keys with new values; a null value goes back to the default.</param>
+    /// <param name="faults">Takes every fault there is, as sentences for people.</param>
+    /// <returns>The settings without fault, by key.</returns>
+    public static IReadOnlyDictionary<string, string?> Check(
+        IEnumerable<ConfigSetting> settings, ICollection<string> faults)
     {
-        var faults = new List<string>();
-        var seen = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var entry in entries)
+        var valid = new SortedDictionary<string, string?>(StringComparer.Ordinal);
+        foreach (var setting in settings)
         {
-            var key = Keys.FirstOrDefault(key => key.Key == entry.Name);
-            if (key is null)
+            if (Find(setting.Name) is not { } key)
             {
-                faults.Add($"'{entry.Name}' is no topic setting; did you mean '{Nearest(entry.Name)}'?");
+                faults.Add($"'{setting.Name}' is no topic setting; did you mean '{Nearest(setting.Name)}'?");
             }
-            else if (!seen.Add(entry.Name))
+            else if (setting.Value is { } text && key.Normalize(text) is null)
             {
-                faults.Add($"{entry.Name} is set twice");
+                faults.Add($"{key.Key}={text} is out of range: {key.Range}");
             }
-            else if (entry.Value is { } value && !key.IsValid(value))
+            else if (!valid.TryAdd(key.Key, setting.Value is { } value ? key.Normalize(value) : null))
             {
-                faults.Add($"{entry.Name}={value} is out of range: {key.Range}");
+                faults.Add($"{key.Key} is set twice");
             }
         }
 
-        return faults;
+        return valid;
     }
 
-    private static TopicConfigKey Number(string key, long @default, long min, long max, string meaning) => new(
-        key, @default.ToString(CultureInfo.InvariantCulture), $"{min} to {max}", meaning,
-        text => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)
-            && value >= min && value <= max);
-
-    private static string Nearest(string name) => Keys.MinBy(key => Distance(key.Key, name))!.Key;
+    private static string Nearest(string name) => Keys.MinBy(key => Distance(key.Key, name.ToLowerInvariant()))!.Key;
 
     /// <summary>Levenshtein distance.</summary>
     private static int Distance(string one, string other)

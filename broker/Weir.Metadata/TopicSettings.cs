@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Weir.Metadata.Records;
 using Weir.Protocol.Messages;
+using Weir.Storage;
 
 namespace Weir.Metadata;
 
@@ -23,7 +25,8 @@ public sealed class TopicSettings
     }
 
     /// <summary>The defaults.</summary>
-    public static TopicSettings Default { get; } = new(ImmutableSortedDictionary<string, string>.Empty);
+    public static TopicSettings Default { get; } =
+        new(ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal));
 
     /// <summary>What an acknowledgement with acks=all stands for.</summary>
     public Durability Durability { get; }
@@ -49,20 +52,35 @@ public sealed class TopicSettings
     /// <summary>How long a silent producer id is remembered.</summary>
     public TimeSpan ProducerExpiry { get; }
 
-    /// <summary>These settings with some changed; a null value goes back to the default. The entries must be valid.</summary>
-    public TopicSettings With(IEnumerable<ConfigEntry> entries)
+    /// <summary>These settings with some changed; a null value goes back to the default. Checks everything there is to check.</summary>
+    /// <param name="changes">Keys with new values.</param>
+    /// <param name="replicas">Replicas of each partition, which bounds min.insync.replicas.</param>
+    /// <param name="faults">Takes every fault there is. With a fault, the result stands only for what had none.</param>
+    public TopicSettings With(IEnumerable<ConfigSetting> changes, int replicas, ICollection<string> faults)
     {
         var set = _set;
-        foreach (var entry in entries)
+        foreach (var (key, value) in TopicConfigCatalog.Check(changes, faults))
         {
-            set = entry.Value is { } value ? set.SetItem(entry.Name, value) : set.Remove(entry.Name);
+            set = value is null ? set.Remove(key) : set.SetItem(key, value);
         }
 
-        return new TopicSettings(set);
+        var settings = set == _set ? this : new TopicSettings(set);
+        if (settings.MinInsyncReplicas > replicas)
+        {
+            faults.Add(
+                $"{TopicConfigCatalog.MinInsyncReplicas}={settings.MinInsyncReplicas} is over the replication factor {replicas}");
+        }
+
+        return settings;
     }
 
-    /// <summary>What was set, for a snapshot.</summary>
-    public ConfigEntry[] ToEntries() => [.. _set.Select(static pair => new ConfigEntry { Name = pair.Key, Value = pair.Value })];
+    /// <summary>What leads from other settings of the same topic to these; empty if they are equal.</summary>
+    public ConfigSetting[] ChangesFrom(TopicSettings before) =>
+    [
+        .. TopicConfigCatalog.Keys
+            .Where(key => before._set.GetValueOrDefault(key.Key) != _set.GetValueOrDefault(key.Key))
+            .Select(key => new ConfigSetting { Name = key.Key, Value = _set.GetValueOrDefault(key.Key) }),
+    ];
 
     /// <summary>Every setting with its present value.</summary>
     public ConfigEntry[] Describe() =>
@@ -75,8 +93,19 @@ public sealed class TopicSettings
         }),
     ];
 
-    private string Get(string key) =>
-        _set.GetValueOrDefault(key) ?? TopicConfigCatalog.Keys.First(known => known.Key == key).Default;
+    /// <summary>These settings as the partitions' logs take them.</summary>
+    public LogOptions ToLogOptions() => new()
+    {
+        Durability = Durability,
+        SegmentBytes = SegmentBytes,
+        SegmentAge = SegmentAge,
+        MaxBatchBytes = MaxBatchBytes,
+        RetentionAge = RetentionAge,
+        RetentionBytes = RetentionBytes,
+        ProducerExpiry = ProducerExpiry,
+    };
+
+    private string Get(string key) => _set.GetValueOrDefault(key) ?? TopicConfigCatalog.Find(key)!.Default;
 
     private long GetNumber(string key) => long.Parse(Get(key), CultureInfo.InvariantCulture);
 }

@@ -56,12 +56,14 @@ internal sealed class LogRetention(ILogFiles files, string directory, SegmentSet
 
             foreach (var segment in gone)
             {
+                // One at a time, oldest first: a crash between two unsynced renames could keep the older segment and lose the
+                // newer one, which looks like damage.
                 var path = $"{directory}/{Segment.FileName(segment.BaseOffset)}";
                 files.Rename(path, path + DeletedSuffix);
+                files.SyncDirectory(directory);
+                segments.RemoveFirst(1);
             }
 
-            segments.RemoveFirst(gone.Count);
-            files.SyncDirectory(directory);
             foreach (var segment in gone)
             {
                 segment.Release();

@@ -22,6 +22,7 @@ namespace Weir.Storage;
 public sealed class PartitionLog : IDisposable
 {
     private readonly Lock _gate = new();
+    private readonly Lock _flushGate = new();
     private readonly ILogFiles _files;
     private readonly string _directory;
     private readonly ILogger _logger;
@@ -194,77 +195,48 @@ public sealed class PartitionLog : IDisposable
     /// <returns>Whether something was written that wants a sync.</returns>
     public bool WritePending()
     {
-        if (_state is LogState.Stopped or LogState.Corrupt)
+        lock (_flushGate)
         {
-            return false;
+            return _state is not (LogState.Stopped or LogState.Corrupt) && WriteTaken();
         }
-
-        TakePending();
-        try
-        {
-            if (_rollWanted && _pending.Count == 0)
-            {
-                RollIdle();
-            }
-
-            foreach (var (chunk, length) in _pending)
-            {
-                var bytes = length - chunk.WrittenLength;
-                _writer.Write(chunk, length, Options.SegmentBytes, OnBatchWritten);
-                Interlocked.Add(ref _unflushedBytes, -bytes);
-                _memory.AddUnflushed(-bytes);
-                _bytesSinceSnapshot += bytes;
-                Volatile.Write(ref _writtenOffset, _segments.Active.NextOffset);
-            }
-
-            Resume();
-        }
-        catch (LogIoException e) when (e.IsDiskFull)
-        {
-            Fail(LogState.StorageFull, e.Message);
-        }
-        catch (LogIoException e)
-        {
-            Fail(LogState.Stopped, e.Message);
-        }
-        finally
-        {
-            foreach (var (chunk, _) in _pending)
-            {
-                chunk.Release();
-            }
-
-            _pending.Clear();
-        }
-
-        return _state != LogState.Stopped && HasUnsynced;
     }
 
     /// <summary>Syncs the active segment; a failure stops the log. Not needed where the whole file system was synced.</summary>
     public void Sync()
     {
-        try
+        lock (_flushGate)
         {
-            _segments.Active.File.Sync();
-        }
-        catch (LogIoException e)
-        {
-            Fail(LogState.Stopped, e.Message);
+            if (_state is LogState.Stopped or LogState.Corrupt || _segments.All.IsEmpty)
+            {
+                return;
+            }
+
+            try
+            {
+                _segments.Active.File.Sync();
+            }
+            catch (LogIoException e)
+            {
+                Fail(LogState.Stopped, e.Message);
+            }
         }
     }
 
     /// <summary>After a successful sync: what was written is durable.</summary>
     public void MarkDurable()
     {
-        if (_state is LogState.Stopped or LogState.Corrupt)
+        lock (_flushGate)
         {
-            return;
-        }
+            if (_state is LogState.Stopped or LogState.Corrupt)
+            {
+                return;
+            }
 
-        Volatile.Write(ref _durableOffset, _writtenOffset);
-        if (_bytesSinceSnapshot >= Options.SnapshotIntervalBytes)
-        {
-            SaveSnapshot();
+            Volatile.Write(ref _durableOffset, _writtenOffset);
+            if (_bytesSinceSnapshot >= Options.SnapshotIntervalBytes)
+            {
+                SaveSnapshot();
+            }
         }
     }
 
@@ -399,6 +371,14 @@ public sealed class PartitionLog : IDisposable
     /// <summary>Closes the files without a word to the disk, as a crash would.</summary>
     public void Dispose()
     {
+        lock (_flushGate)
+        {
+            CloseFiles();
+        }
+    }
+
+    private void CloseFiles()
+    {
         lock (_gate)
         {
             _tail.Clear();
@@ -475,6 +455,49 @@ public sealed class PartitionLog : IDisposable
         _memory.AddUnflushed(batch.Length);
         Volatile.Write(ref _logEndOffset, stamped.NextOffset);
         return new AppendOutcome(ErrorCode.None, stamped.BaseOffset, stamped.NextOffset, nowMs);
+    }
+
+    private bool WriteTaken()
+    {
+        TakePending();
+        try
+        {
+            if (_rollWanted && _pending.Count == 0)
+            {
+                RollIdle();
+            }
+
+            foreach (var (chunk, length) in _pending)
+            {
+                var bytes = length - chunk.WrittenLength;
+                _writer.Write(chunk, length, Options.SegmentBytes, OnBatchWritten);
+                Interlocked.Add(ref _unflushedBytes, -bytes);
+                _memory.AddUnflushed(-bytes);
+                _bytesSinceSnapshot += bytes;
+                Volatile.Write(ref _writtenOffset, _segments.Active.NextOffset);
+            }
+
+            Resume();
+        }
+        catch (LogIoException e) when (e.IsDiskFull)
+        {
+            Fail(LogState.StorageFull, e.Message);
+        }
+        catch (LogIoException e)
+        {
+            Fail(LogState.Stopped, e.Message);
+        }
+        finally
+        {
+            foreach (var (chunk, _) in _pending)
+            {
+                chunk.Release();
+            }
+
+            _pending.Clear();
+        }
+
+        return _state != LogState.Stopped && HasUnsynced;
     }
 
     private void TakePending()

@@ -45,7 +45,7 @@ public sealed class ClusterCreated : IMetadataRecord
     public long CreatedAtMs { get; set; }
 
     /// <summary>Which features the records after it may use.</summary>
-    public short FeatureLevel { get; set; } = 1;
+    public short FeatureLevel { get; set; } = MetadataRecordCodec.FeatureLevel;
 
     /// <inheritdoc/>
     public void Code<TCodec>(ref TCodec c)
@@ -79,10 +79,10 @@ public sealed class TopicCreated : IMetadataRecord
     public long PartitionerSeed { get; set; }
 
     /// <summary>Settings that differ from the defaults.</summary>
-    public ConfigEntry[] Configs { get; set; } = [];
+    public ConfigSetting[] Configs { get; set; } = [];
 
     /// <summary>Its partitions, by index from 0.</summary>
-    public PartitionInfo[] Partitions { get; set; } = [];
+    public PartitionAssignment[] Partitions { get; set; } = [];
 
     /// <inheritdoc/>
     public void Code<TCodec>(ref TCodec c)
@@ -108,7 +108,7 @@ public sealed class TopicConfigChanged : IMetadataRecord
     public Guid TopicId { get; set; }
 
     /// <summary>What changed.</summary>
-    public ConfigEntry[] Configs { get; set; } = [];
+    public ConfigSetting[] Configs { get; set; } = [];
 
     /// <inheritdoc/>
     public void Code<TCodec>(ref TCodec c)
@@ -129,7 +129,7 @@ public sealed class PartitionsAdded : IMetadataRecord
     public Guid TopicId { get; set; }
 
     /// <summary>The new partitions, following the last one there is.</summary>
-    public PartitionInfo[] Partitions { get; set; } = [];
+    public PartitionAssignment[] Partitions { get; set; } = [];
 
     /// <inheritdoc/>
     public void Code<TCodec>(ref TCodec c)

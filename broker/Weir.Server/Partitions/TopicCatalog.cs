@@ -94,17 +94,6 @@ internal sealed class TopicCatalog(
 
     public void Dispose() => _changes.Dispose();
 
-    private static LogOptions ToLogOptions(TopicSettings settings) => new()
-    {
-        Durability = settings.Durability,
-        SegmentBytes = settings.SegmentBytes,
-        SegmentAge = settings.SegmentAge,
-        MaxBatchBytes = settings.MaxBatchBytes,
-        RetentionAge = settings.RetentionAge,
-        RetentionBytes = settings.RetentionBytes,
-        ProducerExpiry = settings.ProducerExpiry,
-    };
-
     private async Task<T> ChangeAsync<T>(Func<T> change)
     {
         await _changes.WaitAsync().ConfigureAwait(false);
@@ -126,7 +115,7 @@ internal sealed class TopicCatalog(
         {
             if (partitions.Find(topic.TopicId, partition.Index) is { } open)
             {
-                open.Log.Options = ToLogOptions(topic.Settings);
+                open.Log.Options = topic.Settings.ToLogOptions();
             }
             else
             {
@@ -138,7 +127,7 @@ internal sealed class TopicCatalog(
     private void Open(TopicImage topic, PartitionImage partition)
     {
         var log = PartitionLog.Open(
-            files, LogsDirectory, new LogIdentity(topic.TopicId, partition.Index), ToLogOptions(topic.Settings), tailMemory,
+            files, LogsDirectory, new LogIdentity(topic.TopicId, partition.Index), topic.Settings.ToLogOptions(), tailMemory,
             broker.Logger);
         partitions.Add(new Partition(log, topic.Name, partition.LeaderEpoch));
     }

@@ -40,6 +40,7 @@ internal sealed class Connection : IDisposable
     private readonly SemaphoreSlim _requests = new(MaxConcurrentRequests, MaxConcurrentRequests);
     private long _unansweredProduceBytes;
     private int _isClosed;
+    private volatile bool _isFaultAnswered;
 
     public Connection(Socket socket, BrokerContext broker)
     {
@@ -74,7 +75,6 @@ internal sealed class Connection : IDisposable
         }
         catch (ProtocolException e)
         {
-            ServerLog.ConnectionRefused(_broker.Logger, Remote, e.Code, e.Message);
             await SayGoodbyeAsync(e).ConfigureAwait(false);
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException or OperationCanceledException)
@@ -328,6 +328,11 @@ internal sealed class Connection : IDisposable
         {
             await RunAsync(handler, header, body).ConfigureAwait(false);
         }
+        catch (ProtocolException e)
+        {
+            await SayGoodbyeAsync(e).ConfigureAwait(false);
+            Abort();
+        }
         catch (Exception e)
         {
             ServerLog.ConnectionFailed(_broker.Logger, e, Remote);
@@ -346,12 +351,20 @@ internal sealed class Connection : IDisposable
         {
             await handler.HandleAsync(this, header, body).ConfigureAwait(false);
         }
-        catch (ProtocolException e) when (!ErrorCatalog.Get(e.Code).ClosesConnection)
+        catch (ProtocolException e)
         {
             if (header.Kind == FrameKind.Request)
             {
                 ReplyError(header.Api, header.Version, header.CorrelationId, e.Code, e.Message);
+                _isFaultAnswered = true;
             }
+
+            if (ErrorCatalog.Get(e.Code).ClosesConnection)
+            {
+                throw;
+            }
+
+            _isFaultAnswered = false;
         }
         catch (Exception e) when (e is LogCorruptException or IOException)
         {
@@ -364,7 +377,12 @@ internal sealed class Connection : IDisposable
 
     private async Task SayGoodbyeAsync(ProtocolException reason)
     {
-        ReplyError(ApiKey.Hello, 1, 0, reason.Code, reason.Message);
+        ServerLog.ConnectionRefused(_broker.Logger, Remote, reason.Code, reason.Message);
+        if (!_isFaultAnswered)
+        {
+            ReplyError(ApiKey.Hello, 1, 0, reason.Code, reason.Message);
+        }
+
         await _sender.DrainAsync(TimeSpan.FromSeconds(1)).ConfigureAwait(false);
     }
 

@@ -236,6 +236,10 @@ internal sealed class BrokerConnection : IAsyncDisposable
     {
         switch (header.Kind)
         {
+            case FrameKind.Response when header.CorrelationId == 0 && (header.Flags & FrameFlags.Error) != 0:
+                // The broker's last word before it closes: it stands for everything that waits.
+                Close(WeirException.From(WireReader.ReadAll<ErrorMessage>(body, header.Version)));
+                break;
             case FrameKind.Response:
                 _replies.Take(header.CorrelationId)?.OnReply(header, body, later);
                 break;

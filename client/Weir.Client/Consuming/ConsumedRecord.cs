@@ -39,12 +39,10 @@ public readonly struct ConsumedRecord
     public int LeaderEpoch => _batch.Header.LeaderEpoch;
 
     /// <summary>The key, or null if it has none; null and empty differ.</summary>
-    public ReadOnlyMemory<byte>? Key =>
-        _slices.KeyLength < 0 ? default(ReadOnlyMemory<byte>?) : _batch.Records.Slice(_slices.KeyStart, _slices.KeyLength);
+    public ReadOnlyMemory<byte>? Key => SliceOrNull(_batch.Records, _slices.KeyStart, _slices.KeyLength);
 
     /// <summary>The value, or null if it has none; null and empty differ.</summary>
-    public ReadOnlyMemory<byte>? Value =>
-        _slices.ValueLength < 0 ? default(ReadOnlyMemory<byte>?) : _batch.Records.Slice(_slices.ValueStart, _slices.ValueLength);
+    public ReadOnlyMemory<byte>? Value => SliceOrNull(_batch.Records, _slices.ValueStart, _slices.ValueLength);
 
     /// <summary>Number of headers; reads nothing.</summary>
     public int HeaderCount => _slices.HeaderCount;
@@ -63,6 +61,10 @@ public readonly struct ConsumedRecord
 
     internal bool HasValue => _slices.ValueLength >= 0;
 
+    // Written out: in a conditional expression, null would become an empty memory by its conversion from an array.
+    private static ReadOnlyMemory<byte>? SliceOrNull(ReadOnlyMemory<byte> records, int start, int length) =>
+        length < 0 ? default(ReadOnlyMemory<byte>?) : records.Slice(start, length);
+
     private static DateTimeOffset ToTime(long unixMs) => DateTimeOffset.FromUnixTimeMilliseconds(
         Math.Clamp(unixMs, DateTimeOffset.MinValue.ToUnixTimeMilliseconds(), DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()));
 
@@ -77,9 +79,7 @@ public readonly struct ConsumedRecord
             {
                 var found = RecordReader.ReadHeader(records.Span, position, _slices.End);
                 var name = Encoding.UTF8.GetString(records.Span.Slice(found.NameStart, found.NameLength));
-                ReadOnlyMemory<byte>? value =
-                    found.ValueLength < 0 ? null : records.Slice(found.ValueStart, found.ValueLength);
-                headers[i] = new RecordHeader(name, value);
+                headers[i] = new RecordHeader(name, SliceOrNull(records, found.ValueStart, found.ValueLength));
                 position = found.End;
             }
 

@@ -7,14 +7,13 @@ namespace Weir.Client.Producing;
 internal sealed class BufferGate(long limitBytes)
 {
     private readonly Lock _lock = new();
-    private readonly LinkedList<TaskCompletionSource> _line = [];
+    private readonly LinkedList<Turn> _line = [];
     private long _used;
     private Exception? _closed;
+    private int _waiting;
 
     /// <summary>Whether somebody waits: newcomers go behind.</summary>
     public bool HasWaiters => Volatile.Read(ref _waiting) > 0;
-
-    private int _waiting;
 
     /// <summary>Bytes held now.</summary>
     public long UsedBytes => Interlocked.Read(ref _used);
@@ -25,7 +24,7 @@ internal sealed class BufferGate(long limitBytes)
         while (true)
         {
             var used = Interlocked.Read(ref _used);
-            if (used > 0 && used + bytes > limitBytes)
+            if (!Fits(used, bytes))
             {
                 return false;
             }
@@ -47,10 +46,10 @@ internal sealed class BufferGate(long limitBytes)
         }
     }
 
-    /// <summary>Waits in line for a turn to try again; the turn must be ended by <see cref="EndTurn()"/>.</summary>
-    public async Task WaitTurnAsync(TimeSpan timeout, TimeProvider time, CancellationToken ct)
+    /// <summary>Waits in line until so many bytes may be had; the turn must be ended by <see cref="EndTurn()"/>.</summary>
+    public async Task WaitTurnAsync(int bytes, TimeSpan timeout, TimeProvider time, CancellationToken ct)
     {
-        var turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var turn = new Turn(bytes);
         lock (_lock)
         {
             if (_closed is not null)
@@ -63,14 +62,10 @@ internal sealed class BufferGate(long limitBytes)
         }
 
         // Bytes may have come back since the attempt that failed.
-        if (UsedBytes < limitBytes)
-        {
-            WakeFirst();
-        }
-
+        WakeFirst();
         try
         {
-            await turn.Task.WaitAsync(timeout, time, ct).ConfigureAwait(false);
+            await turn.Came.Task.WaitAsync(timeout, time, ct).ConfigureAwait(false);
         }
         catch
         {
@@ -82,7 +77,7 @@ internal sealed class BufferGate(long limitBytes)
     /// <summary>Wakes the next in line, if there may be room.</summary>
     public void EndTurn()
     {
-        if (HasWaiters && UsedBytes < limitBytes)
+        if (HasWaiters)
         {
             WakeFirst();
         }
@@ -91,7 +86,7 @@ internal sealed class BufferGate(long limitBytes)
     /// <summary>Fails all who wait now and later.</summary>
     public void Close(Exception reason)
     {
-        TaskCompletionSource[] waiting;
+        Turn[] waiting;
         lock (_lock)
         {
             _closed = reason;
@@ -102,11 +97,11 @@ internal sealed class BufferGate(long limitBytes)
 
         foreach (var turn in waiting)
         {
-            turn.TrySetException(reason);
+            turn.Came.TrySetException(reason);
         }
     }
 
-    private void Leave(TaskCompletionSource turn)
+    private void Leave(Turn turn)
     {
         lock (_lock)
         {
@@ -123,11 +118,11 @@ internal sealed class BufferGate(long limitBytes)
 
     private void WakeFirst()
     {
-        TaskCompletionSource? first;
+        Turn? first;
         lock (_lock)
         {
             first = _line.First?.Value;
-            if (first is null)
+            if (first is null || !Fits(UsedBytes, first.Bytes))
             {
                 return;
             }
@@ -136,6 +131,15 @@ internal sealed class BufferGate(long limitBytes)
             _waiting--;
         }
 
-        first.TrySetResult();
+        first.Came.TrySetResult();
+    }
+
+    private bool Fits(long used, int bytes) => used == 0 || used + bytes <= limitBytes;
+
+    private sealed class Turn(int bytes)
+    {
+        public int Bytes => bytes;
+
+        public TaskCompletionSource Came { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

@@ -1,5 +1,4 @@
 using Weir.Client.Connections;
-using Weir.Protocol;
 using Weir.Protocol.Errors;
 using Weir.Protocol.Messages;
 using Weir.Protocol.Records;
@@ -23,24 +22,20 @@ internal enum AppendOutcome
 }
 
 /// <summary>
-/// One partition's open batch, its <see cref="PartitionSendQueue"/>, and the pump that carries out what the queue decides.
-/// The pump runs on whichever thread brings news, one at a time, without waiting.
+/// One partition's open batch and its <see cref="PartitionSendQueue"/>, and what becomes of its batches. Thread-safe: one
+/// short lock, which is never held while bytes are sealed or sent.
 /// </summary>
-internal sealed class PartitionProducer : IWindowWaiter
+internal sealed class PartitionProducer
 {
     /// <summary>Bytes taken from the buffer gate at a time, so that not each record touches a shared counter.</summary>
-    private const int ReserveBytes = 16 * 1024;
+    public const int ReserveBytes = 16 * 1024;
 
     private readonly Lock _lock = new();
     private readonly ProducerCore _core;
     private readonly PartitionSendQueue _queue;
-    private readonly ProduceRequest _request;
+    private readonly PartitionPump _pump;
     private ProducerBatch? _open;
     private WeirException? _closed;
-    private bool _isPumping;
-    private bool _pumpAgain;
-    private bool _isPreparing;
-    private bool _waitsForWindow;
 
     /// <summary>Creates one.</summary>
     /// <param name="core">What it shares with the other partitions.</param>
@@ -51,7 +46,7 @@ internal sealed class PartitionProducer : IWindowWaiter
         _core = core;
         Partition = partition;
         _queue = new PartitionSendQueue(core.Options.Acks != Acks.None);
-        _request = new ProduceRequest { Partition = partition, Acks = core.Options.Acks };
+        _pump = new PartitionPump(core, this, _queue, _lock);
         if (identity is not null)
         {
             _queue.SetIdentity(identity.ProducerId, identity.ProducerEpoch);
@@ -63,44 +58,37 @@ internal sealed class PartitionProducer : IWindowWaiter
     /// <summary>Why nothing more is taken, or null.</summary>
     public WeirException? Closed => _closed;
 
+    /// <summary>Whether a closed batch has no outcome yet.</summary>
+    public bool HasUnfinished
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _queue.NumberedCount + _queue.WaitingCount > 0;
+            }
+        }
+    }
+
     /// <summary>Copies a record into the open batch, and sends what is due.</summary>
     public AppendOutcome TryAppend(
         in OutgoingRecord record, ReadOnlySpan<RecordHeader> headers, int estimatedBytes, long timestampMs,
         SendOperation? operation)
     {
-        var isDue = false;
+        AppendOutcome outcome;
+        bool isDue;
         lock (_lock)
         {
-            if (_closed is not null)
-            {
-                return AppendOutcome.Closed;
-            }
-
-            if (_open is { } open && (!TryReserve(open, estimatedBytes) || !open.TryAdd(record, headers, timestampMs, operation)))
-            {
-                if (open.ReservedBytes - open.LengthBytes < estimatedBytes)
-                {
-                    return AppendOutcome.BufferFull;
-                }
-
-                CloseOpen();
-                isDue = true;
-            }
-
-            if (_open is null && Open(record, headers, estimatedBytes, timestampMs, operation) is var outcome and not AppendOutcome.Added)
-            {
-                return outcome;
-            }
-
-            isDue |= _core.LingerTicks == 0 && _queue.HasRoom;
+            outcome = Append(record, headers, estimatedBytes, timestampMs, operation, out var hasClosed);
+            isDue = hasClosed || (outcome == AppendOutcome.Added && _core.LingerTicks == 0 && _queue.HasRoom);
         }
 
         if (isDue)
         {
-            Pump();
+            _pump.Run();
         }
 
-        return AppendOutcome.Added;
+        return outcome;
     }
 
     /// <summary>Has a barrier wait for every record taken so far, and sends them.</summary>
@@ -119,7 +107,7 @@ internal sealed class PartitionProducer : IWindowWaiter
             }
         }
 
-        Pump();
+        _pump.Run();
     }
 
     /// <summary>Sends the open batch without waiting for more records.</summary>
@@ -133,13 +121,25 @@ internal sealed class PartitionProducer : IWindowWaiter
             }
         }
 
-        Pump();
+        _pump.Run();
+    }
+
+    /// <summary>Closes the open batch if it is due; called by the pump under the lock.</summary>
+    public bool TryCloseDue(long now)
+    {
+        if (_open is { } open && _queue.HasRoom && open.ReadyAt <= now)
+        {
+            CloseOpen();
+            return true;
+        }
+
+        return false;
     }
 
     /// <summary>Sends what is due; returns whether something still waits for its linger to pass.</summary>
     public bool SendDue()
     {
-        Pump();
+        _pump.Run();
         lock (_lock)
         {
             return _open is not null;
@@ -161,7 +161,7 @@ internal sealed class PartitionProducer : IWindowWaiter
         }
 
         FailAll(failed, ErrorCode.RequestTimedOut, $"no acknowledgement within {_core.Options.DeliveryTimeout}");
-        Pump();
+        _pump.Run();
     }
 
     /// <summary>Takes nothing more and fails everything without an outcome.</summary>
@@ -175,16 +175,6 @@ internal sealed class PartitionProducer : IWindowWaiter
         FailQueued(reason);
     }
 
-    public void OnWindowOpen()
-    {
-        lock (_lock)
-        {
-            _waitsForWindow = false;
-        }
-
-        Pump();
-    }
-
     public void OnAcknowledged(ProducerBatch batch, ProduceResponse? response, DeferredCompletions? later)
     {
         bool wasAbandoned;
@@ -194,7 +184,7 @@ internal sealed class PartitionProducer : IWindowWaiter
             _queue.OnAcknowledged(batch);
         }
 
-        var window = LeaveWindow(batch, out var bytes);
+        var window = PartitionPump.LeaveWindow(batch, out var bytes);
         if (!wasAbandoned)
         {
             _core.Deliveries.Succeed(batch.RecordCount);
@@ -203,7 +193,7 @@ internal sealed class PartitionProducer : IWindowWaiter
 
         _core.Retire(batch);
         window?.Release(bytes);
-        Pump();
+        _pump.Run();
     }
 
     public void OnRefused(ProducerBatch batch, ErrorMessage error)
@@ -238,7 +228,7 @@ internal sealed class PartitionProducer : IWindowWaiter
     {
         lock (_lock)
         {
-            _isPreparing = false;
+            _pump.EndPreparing();
             if (identity is not null)
             {
                 _queue.SetIdentity(identity.ProducerId, identity.ProducerEpoch);
@@ -250,7 +240,7 @@ internal sealed class PartitionProducer : IWindowWaiter
             FailQueued(error);
         }
 
-        Pump();
+        _pump.Run();
     }
 
     /// <summary>Fails everything that is waiting, and stays open: the topic may come back.</summary>
@@ -272,7 +262,7 @@ internal sealed class PartitionProducer : IWindowWaiter
 
     private void Settle(ProducerBatch batch, bool stays, bool wasAbandoned, WeirException error)
     {
-        var window = LeaveWindow(batch, out var bytes);
+        var window = PartitionPump.LeaveWindow(batch, out var bytes);
         if (!stays)
         {
             if (!wasAbandoned)
@@ -290,16 +280,8 @@ internal sealed class PartitionProducer : IWindowWaiter
         }
         else
         {
-            Pump();
+            _pump.Run();
         }
-    }
-
-    private static ProduceWindow? LeaveWindow(ProducerBatch batch, out int bytes)
-    {
-        bytes = batch.WindowBytes;
-        var window = batch.SentOn?.Window;
-        batch.SentOn = null;
-        return window;
     }
 
     private void FailAll(List<QueuedBatch> failed, ErrorCode code, string text)
@@ -318,6 +300,35 @@ internal sealed class PartitionProducer : IWindowWaiter
 
             _core.Retire(batch);
         }
+    }
+
+    private AppendOutcome Append(
+        in OutgoingRecord record, ReadOnlySpan<RecordHeader> headers, int estimatedBytes, long timestampMs,
+        SendOperation? operation, out bool hasClosed)
+    {
+        hasClosed = false;
+        if (_closed is not null)
+        {
+            return AppendOutcome.Closed;
+        }
+
+        if (_open is { } open)
+        {
+            if (!TryReserve(open, estimatedBytes))
+            {
+                return AppendOutcome.BufferFull;
+            }
+
+            if (open.TryAdd(record, headers, timestampMs, operation))
+            {
+                return AppendOutcome.Added;
+            }
+
+            CloseOpen();
+            hasClosed = true;
+        }
+
+        return Open(record, headers, estimatedBytes, timestampMs, operation);
     }
 
     private bool TryReserve(ProducerBatch batch, int bytes)
@@ -377,160 +388,5 @@ internal sealed class PartitionProducer : IWindowWaiter
         _queue.Enqueue(batch);
         _open = null;
         _core.OnClosed(Partition);
-    }
-
-    private void Pump()
-    {
-        lock (_lock)
-        {
-            if (_isPumping)
-            {
-                _pumpAgain = true;
-                return;
-            }
-
-            if (_isPreparing || _waitsForWindow)
-            {
-                // Who prepares, or opens the window, pumps.
-                return;
-            }
-
-            _isPumping = true;
-        }
-
-        while (TryTakeStep(out var batch))
-        {
-            if (!TrySend(batch))
-            {
-                lock (_lock)
-                {
-                    if (!_pumpAgain)
-                    {
-                        _isPumping = false;
-                        return;
-                    }
-
-                    _pumpAgain = false;
-                }
-            }
-        }
-    }
-
-    /// <summary>The next batch to send, or the end of the pump.</summary>
-    private bool TryTakeStep(out ProducerBatch batch)
-    {
-        lock (_lock)
-        {
-            while (true)
-            {
-                var now = _core.Time.GetTimestamp();
-                var step = _queue.Decide(now, out var next, out var until);
-                if (step == SendStep.Send)
-                {
-                    // In flight from here on, so that nobody gives it up and its buffer with it while it is sealed.
-                    batch = (ProducerBatch)next!;
-                    _queue.MarkSent(batch);
-                    return true;
-                }
-
-                if (step == SendStep.None && _open is { } open && _queue.HasRoom && open.ReadyAt <= now)
-                {
-                    CloseOpen();
-                    continue;
-                }
-
-                if (step == SendStep.Wait)
-                {
-                    _core.PumpAt(until);
-                }
-                else if (step == SendStep.Identify)
-                {
-                    Prepare(renewsIdentity: true);
-                }
-
-                if (!_pumpAgain)
-                {
-                    _isPumping = false;
-                    batch = null!;
-                    return false;
-                }
-
-                _pumpAgain = false;
-            }
-        }
-    }
-
-    private bool TrySend(ProducerBatch batch)
-    {
-        if (_core.OpenLeader(Partition) is not { } connection)
-        {
-            TakeBack(batch, mustConnect: true);
-            return false;
-        }
-
-        var topic = _core.Topic;
-        _request.TopicId = topic.Id;
-        _request.TimeoutMs = _core.RequestTimeoutMs;
-        _request.Batch = batch.Seal(topic.Id, Partition, _core.Options.Compression);
-        var bytes = _request.Batch.Length + ProducerCore.FrameOverheadBytes;
-        lock (_lock)
-        {
-            // Under the lock, so that the window cannot open before the flag is set.
-            if (!connection.Window.TryTake(bytes, this))
-            {
-                _waitsForWindow = true;
-            }
-            else
-            {
-                batch.SentOn = connection;
-                batch.WindowBytes = bytes;
-            }
-        }
-
-        if (batch.SentOn is null)
-        {
-            TakeBack(batch, mustConnect: false);
-            return false;
-        }
-
-        var isSent = _core.Options.Acks == Acks.None
-            ? connection.TryPush(ApiKey.Produce, _request, batch)
-            : connection.TryRequest(ApiKey.Produce, _request, batch);
-        if (!isSent)
-        {
-            LeaveWindow(batch, out _)?.Release(bytes);
-            TakeBack(batch, mustConnect: true);
-        }
-
-        return isSent;
-    }
-
-    /// <summary>A batch could not leave: it stays first, unless it was given up meanwhile.</summary>
-    private void TakeBack(ProducerBatch batch, bool mustConnect)
-    {
-        bool stays;
-        lock (_lock)
-        {
-            stays = _queue.MarkUnsent(batch);
-            if (mustConnect)
-            {
-                Prepare(renewsIdentity: false);
-            }
-        }
-
-        if (!stays)
-        {
-            _core.Retire(batch);
-        }
-    }
-
-    /// <summary>Starts to get what is missing, once at a time. Called under the lock.</summary>
-    private void Prepare(bool renewsIdentity)
-    {
-        if (!_isPreparing && _closed is null)
-        {
-            _isPreparing = true;
-            _core.Prepare(this, renewsIdentity);
-        }
     }
 }

@@ -16,6 +16,9 @@ internal class QueuedBatch
     /// <summary>Identity and first sequence, once given.</summary>
     public BatchProducer Producer { get; internal set; } = BatchProducer.None;
 
+    /// <summary>Its place among all batches that were given a sequence.</summary>
+    internal long Ordinal { get; set; }
+
     /// <summary>Whether an answer to it is awaited.</summary>
     public bool IsInFlight { get; internal set; }
 
@@ -56,7 +59,8 @@ internal enum SendStep
 /// </summary>
 /// <remarks>
 /// Rules. (1) A batch gets its sequence when it is first sent and is sent again under the same one, so that the broker can
-/// tell a retry. At most five have a sequence and no outcome. (2) After a retriable refusal or a lost connection nothing is
+/// tell a retry. None is sent that is more than four after the oldest without an outcome, because the broker remembers the
+/// last five of a producer: an older retry would look new to it. (2) After a retriable refusal or a lost connection nothing is
 /// sent until every answer is in; then all that is left is sent again, in order. (3) A batch whose earlier sending may have
 /// taken effect is "in doubt" until it is acknowledged or answered with OutOfOrderSequence, which proves that it is not in
 /// the log, and so nothing after it is. (4) When a number will never be used (a batch refused for good, given up after its
@@ -73,6 +77,7 @@ internal sealed class PartitionSendQueue(bool isIdempotent, int maxInFlight = 5)
     private readonly Queue<QueuedBatch> _waiting = [];
     private BatchProducer _identity = BatchProducer.None;
     private int _nextSequence;
+    private long _nextOrdinal;
     private int _inFlight;
     private bool _mustDrain;
     private bool _mustRenew;
@@ -85,8 +90,11 @@ internal sealed class PartitionSendQueue(bool isIdempotent, int maxInFlight = 5)
     /// <summary>Batches that were sent and have no outcome.</summary>
     public int NumberedCount => _numbered.Count;
 
-    /// <summary>Whether a batch added now could be sent now.</summary>
-    public bool HasRoom => _waiting.Count == 0 && _numbered.Count < maxInFlight && !_mustDrain && !_mustRenew;
+    /// <summary>
+    /// Whether a batch added now would be next: nothing waits before it, and no answer is needed first. A missing identity
+    /// is no reason against it: it is asked for only once a batch is there.
+    /// </summary>
+    public bool HasRoom => _waiting.Count == 0 && IsWithinWindow && !IsFenced && !(_mustDrain && _inFlight > 0);
 
     /// <summary>Failures in a row since the last acknowledgement.</summary>
     public int Failures { get; private set; }
@@ -161,6 +169,7 @@ internal sealed class PartitionSendQueue(bool isIdempotent, int maxInFlight = 5)
         foreach (var batch in _numbered)
         {
             Number(batch);
+            batch.Ordinal = _nextOrdinal++;
         }
     }
 
@@ -272,6 +281,8 @@ internal sealed class PartitionSendQueue(bool isIdempotent, int maxInFlight = 5)
         Expire(long.MinValue, failed);
     }
 
+    private bool IsWithinWindow => _numbered.Count == 0 || _nextOrdinal - _numbered[0].Ordinal < maxInFlight;
+
     private static bool MayHaveTakenEffect(ErrorCode code) =>
         code is ErrorCode.RequestTimedOut or ErrorCode.Internal or ErrorCode.LogStopped or ErrorCode.ConnectionLost;
 
@@ -293,7 +304,7 @@ internal sealed class PartitionSendQueue(bool isIdempotent, int maxInFlight = 5)
     private SendStep DecideNew(out QueuedBatch? batch)
     {
         batch = null;
-        if (_numbered.Count >= maxInFlight || !_waiting.TryPeek(out var first))
+        if (!IsWithinWindow || !_waiting.TryPeek(out var first))
         {
             return SendStep.None;
         }
@@ -308,6 +319,7 @@ internal sealed class PartitionSendQueue(bool isIdempotent, int maxInFlight = 5)
 
         batch = _waiting.Dequeue();
         Number(batch);
+        batch.Ordinal = _nextOrdinal++;
         _numbered.Add(batch);
         return SendStep.Send;
     }

@@ -15,8 +15,6 @@ internal sealed class ProducerCore : IAsyncDisposable
     /// <summary>Bytes of a produce frame around its batch.</summary>
     public const int FrameOverheadBytes = FrameHeader.Size + 32;
 
-    private const int MaxPooledBatches = 32;
-
     private static readonly TimeSpan DisposeFlushLimit = TimeSpan.FromSeconds(5);
 
     private readonly ClusterConnections _cluster;
@@ -40,7 +38,7 @@ internal sealed class ProducerCore : IAsyncDisposable
         _closing = CancellationTokenSource.CreateLinkedTokenSource(cluster.Closing);
         _closingToken = _closing.Token;
         Gate = new BufferGate(options.BufferBytes);
-        Batches = new BatchPool(MaxPooledBatches);
+        Batches = new BatchPool(maxKept: Math.Clamp(options.BufferBytes / options.BatchBytes, 4, 256));
         Deliveries = new DeliveryLedger(topic, cluster.Logger);
         DeliveryTicks = ToTicks(options.DeliveryTimeout);
         LingerTicks = ToTicks(options.Linger);
@@ -151,9 +149,20 @@ internal sealed class ProducerCore : IAsyncDisposable
         Gate.Release(reserved);
     }
 
-    /// <summary>Sends every open batch without waiting for more records.</summary>
-    public void SendOpen()
+    /// <summary>
+    /// The buffer is full: if it is full of open batches alone, sends them. If others are on their way they will make room,
+    /// and the open ones had better be filled.
+    /// </summary>
+    public void MakeRoom()
     {
+        foreach (var partition in Partitions)
+        {
+            if (partition.HasUnfinished)
+            {
+                return;
+            }
+        }
+
         foreach (var partition in Partitions)
         {
             partition.SendOpen();

@@ -239,9 +239,11 @@ public sealed class WeirProducer : IAsyncDisposable
 
             for (var isTurn = !_core.Gate.HasWaiters; !isTurn || !TryAppend(record, operation); isTurn = true)
             {
-                _core.SendOpen();
+                _core.MakeRoom();
                 var left = _core.Options.DeliveryTimeout - _core.Time.GetElapsedTime(start);
-                await _core.Gate.WaitTurnAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, _core.Time, ct).ConfigureAwait(false);
+                var bytes = Math.Max(EstimateBytes(record, AsSpan(record.Headers)), PartitionProducer.ReserveBytes);
+                await _core.Gate.WaitTurnAsync(
+                    bytes, left > TimeSpan.Zero ? left : TimeSpan.Zero, _core.Time, ct).ConfigureAwait(false);
             }
 
             _core.Gate.EndTurn();

@@ -1,0 +1,42 @@
+using System.Text.Json.Serialization;
+using Weir.Client;
+using Weir.Protocol.Records;
+
+if (args.Length != 1)
+{
+    Console.Error.WriteLine("usage: Weir.Client.AotCheck HOST:PORT");
+    return 2;
+}
+
+const int Records = 10_000;
+using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+await using var client = await WeirClient.ConnectAsync(args[0], limit.Token);
+var topic = $"aot-{Guid.NewGuid():N}";
+await client.Admin.CreateTopicAsync(topic, new TopicSpec { Partitions = 2 }, limit.Token);
+
+var json = Serializers.Json(CheckJson.Default.Reading);
+await using var producer = client.CreateProducer(
+    topic, Serializers.Utf8, json, new ProducerOptions { Compression = CompressionType.Zstd });
+for (var i = 0; i < Records; i++)
+{
+    await producer.PostAsync($"sensor-{i % 10}", new Reading(i, i * 0.5), ct: limit.Token);
+}
+
+await producer.FlushAsync(limit.Token);
+
+await using var consumer = client.CreateConsumer(topic, Serializers.Utf8, json, new ConsumerOptions { StopAtEnd = true });
+long sum = 0;
+await foreach (var record in consumer.ReadAllAsync(limit.Token))
+{
+    sum += record.Value!.Number;
+}
+
+await client.Admin.DeleteTopicAsync(topic, limit.Token);
+const long Expected = (long)Records * (Records - 1) / 2;
+Console.WriteLine(sum == Expected ? "OK" : $"read {sum}, not {Expected}");
+return sum == Expected ? 0 : 1;
+
+internal sealed record Reading(int Number, double Value);
+
+[JsonSerializable(typeof(Reading))]
+internal sealed partial class CheckJson : JsonSerializerContext;

@@ -1,0 +1,165 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Weir.Client;
+using Xunit;
+
+namespace Weir.Cluster.Tests;
+
+/// <summary>What a `weir` process printed and how it ended.</summary>
+public sealed record ProcessOutcome(int ExitCode, string Output, string Error);
+
+/// <summary>A real `weir` process. Dispose kills it.</summary>
+public sealed class WeirProcess : IDisposable
+{
+    private readonly Process _process;
+    private readonly StringBuilder _output = new();
+    private readonly StringBuilder _error = new();
+
+    private WeirProcess(string file, IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo(file)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+        };
+        foreach (var argument in arguments)
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        _process = new Process { StartInfo = start };
+        _process.OutputDataReceived += (_, line) => Keep(_output, line.Data);
+        _process.ErrorDataReceived += (_, line) => Keep(_error, line.Data);
+        _process.Start();
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    /// <summary>The executable that was built with these tests.</summary>
+    public static string Executable { get; } = Path.GetFullPath(Path.Combine(
+        AppContext.BaseDirectory, "..", "..", "..", "..", "..", "broker", "Weir", "bin",
+        Path.GetFileName(Path.GetDirectoryName(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar))!), "net10.0", "weir"));
+
+    public int Id => _process.Id;
+
+    public bool HasExited => _process.HasExited;
+
+    public string Output
+    {
+        get
+        {
+            lock (_output)
+            {
+                return _output.ToString();
+            }
+        }
+    }
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public static WeirProcess Start(params string[] arguments) => new(Executable, arguments);
+
+    /// <summary>Starts weir under a tool that is given first, as strace.</summary>
+    public static WeirProcess StartUnder(string tool, string[] toolArguments, params string[] arguments) =>
+        new(tool, [.. toolArguments, Executable, .. arguments]);
+
+    /// <summary>Runs a command to its end.</summary>
+    public static async Task<ProcessOutcome> RunAsync(params string[] arguments)
+    {
+        using var process = Start(arguments);
+        return await process.WaitAsync();
+    }
+
+    public async Task<ProcessOutcome> WaitAsync()
+    {
+        await _process.WaitForExitAsync(Token);
+        lock (_error)
+        {
+            return new ProcessOutcome(_process.ExitCode, Output, _error.ToString());
+        }
+    }
+
+    /// <summary>SIGKILL.</summary>
+    public void Kill()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill(entireProcessTree: true);
+            _process.WaitForExit();
+        }
+    }
+
+    public void Dispose()
+    {
+        Kill();
+        _process.Dispose();
+    }
+
+    private static void Keep(StringBuilder target, string? line)
+    {
+        if (line is not null)
+        {
+            lock (target)
+            {
+                target.AppendLine(line);
+            }
+        }
+    }
+}
+
+/// <summary>A broker process on a port and directory that stay the same through restarts.</summary>
+public sealed class BrokerUnderTest(string dataDirectory) : IDisposable
+{
+    private readonly int _port = FreePort();
+    private WeirProcess? _process;
+
+    public string Address => $"127.0.0.1:{_port}";
+
+    public int Id => _process!.Id;
+
+    public string[] Arguments =>
+        ["broker", "--data", dataDirectory, "--listen", Address, "--http", "none", "--set", "MinFreeBytes=0"];
+
+    public void Start() => _process = WeirProcess.Start(Arguments);
+
+    public void StartUnder(string tool, params string[] toolArguments) =>
+        _process = WeirProcess.StartUnder(tool, toolArguments, Arguments);
+
+    public void Kill() => _process?.Kill();
+
+    /// <summary>Connects, as soon as the broker listens.</summary>
+    public async Task<WeirClient> ConnectAsync()
+    {
+        while (true)
+        {
+            try
+            {
+                return await WeirClient.ConnectAsync(
+                    new WeirClientOptions { Servers = Address, RequestTimeout = TimeSpan.FromSeconds(20) },
+                    TestContext.Current.CancellationToken);
+            }
+            catch (WeirException e) when (!_process!.HasExited)
+            {
+                TestContext.Current.CancellationToken.ThrowIfCancellationRequested();
+                TestContext.Current.SendDiagnosticMessage(e.Message);
+            }
+            catch (WeirException)
+            {
+                var outcome = await _process!.WaitAsync();
+                Assert.Fail($"the broker ended with {outcome.ExitCode}: {outcome.Output}{outcome.Error}");
+            }
+        }
+    }
+
+    public void Dispose() => _process?.Dispose();
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}

@@ -1,0 +1,200 @@
+using CsCheck;
+using Weir.Protocol.Errors;
+using Weir.Protocol.Messages;
+using Weir.Testing.Support;
+using Xunit;
+using static Weir.Metadata.Tests.TestMetadata;
+
+namespace Weir.Metadata.Tests;
+
+/// <summary>Random commands and restarts: what is opened again is what was live, whatever snapshots and segments lie below.</summary>
+[Trait("Category", "Simulation")]
+public sealed class MetadataPropertyTests
+{
+    private static readonly string[] Names = ["a", "b", "A", "a.b", "a_b"];
+
+    private static readonly ConfigEntry[][] Configs =
+    [
+        [],
+        [Entry("retention.ms", "1000")],
+        [Entry("retention.ms", null)],
+        [Entry("segment.ms", "2000"), Entry("durability", "leader")],
+        [Entry("durability", null), Entry("retention.bytes", "5")],
+        [Entry("durability", "never")],
+        [Entry("min.insync.replicas", "2")],
+    ];
+
+    private static readonly Gen<Command> AnyCommand =
+        Gen.Select(Gen.Int[0, 9], Gen.Int[0, Names.Length - 1], Gen.Int[0, 5], Gen.Int[0, Configs.Length - 1])
+            .Select(static (kind, name, partitions, configs) => new Command(kind, Names[name], partitions, Configs[configs]));
+
+    [Fact]
+    public void Image_after_restart_is_the_live_image() => AnyCommand.Array[1, 40].Sample(
+        static commands =>
+        {
+            var disk = new SimulatedDisk();
+            var options = Tight();
+            var log = Open(disk, options);
+            var model = new Model();
+            foreach (var command in commands)
+            {
+                if (command.Kind < 8)
+                {
+                    model.Check(Run(log, command), command, log.Image);
+                    continue;
+                }
+
+                var live = log.Image;
+                if (command.Kind == 8)
+                {
+                    log.Dispose();
+                }
+                else
+                {
+                    disk = disk.CrashImage((ulong)live.NextOffset);
+                }
+
+                log = Open(disk, options);
+                Assert.Equal(Print(live), Print(log.Image));
+            }
+
+            log.Dispose();
+        },
+        iter: 300);
+
+    [Fact]
+    public void Snapshot_and_the_records_after_it_make_the_image_that_all_records_make() => AnyCommand.Array[1, 60].Sample(
+        static commands =>
+        {
+            var controller = new MetadataController(NodeId, maxPartitions: 40);
+            var live = Apply(Cluster());
+            var fromSnapshot = live;
+            foreach (var (command, index) in commands.Select(static (command, index) => (command, index)))
+            {
+                if (command.Kind >= 8)
+                {
+                    fromSnapshot = MetadataImage.FromSnapshot(fromSnapshot.ToSnapshot(), fromSnapshot.NextOffset);
+                    continue;
+                }
+
+                try
+                {
+                    foreach (var record in Decide(controller, live, command, index))
+                    {
+                        live = live.Apply(record);
+                        fromSnapshot = fromSnapshot.Apply(record);
+                    }
+                }
+                catch (ProtocolException)
+                {
+                    // Refused: nothing changes.
+                }
+
+                Assert.Equal(Print(live), Print(fromSnapshot));
+                Assert.Equal(live.Topics.Sum(static topic => topic.Partitions.Length), live.PartitionCount);
+            }
+        },
+        iter: 2000);
+
+    private static IEnumerable<Records.IMetadataRecord> Decide(
+        MetadataController controller, MetadataImage image, Command command, int index) => command.Kind switch
+        {
+            < 3 => [controller.CreateTopic(
+                image, Create(command.Name, command.Partitions, command.Configs), new Guid(index + 1, 0, 0, new byte[8]), index, NowMs)],
+            < 6 => controller.AlterTopic(image, Alter(command.Name, command.Partitions, command.Configs)),
+            6 => [MetadataController.DeleteTopic(image, new DeleteTopicRequest { Name = command.Name })],
+            _ => [MetadataController.ReserveProducerIds(image, command.Partitions)],
+        };
+
+    private static ErrorCode Run(MetadataLog log, Command command)
+    {
+        try
+        {
+            switch (command.Kind)
+            {
+                case < 3:
+                    log.CreateTopic(Create(command.Name, command.Partitions, command.Configs));
+                    break;
+                case < 6:
+                    log.AlterTopic(Alter(command.Name, command.Partitions, command.Configs));
+                    break;
+                case 6:
+                    log.DeleteTopic(new DeleteTopicRequest { Name = command.Name });
+                    break;
+                default:
+                    log.NextProducerId();
+                    break;
+            }
+
+            return ErrorCode.None;
+        }
+        catch (ProtocolException e)
+        {
+            return e.Code;
+        }
+    }
+
+    private sealed record Command(int Kind, string Name, int Partitions, ConfigEntry[] Configs)
+    {
+        public override string ToString() =>
+            $"{Kind} {Name} {Partitions} {string.Join(',', Configs.Select(static entry => $"{entry.Name}={entry.Value}"))}";
+    }
+
+    /// <summary>What a user expects: names with partitions and settings.</summary>
+    private sealed class Model
+    {
+        private readonly Dictionary<string, (int Partitions, Dictionary<string, string> Configs)> _topics = [];
+
+        public void Check(ErrorCode outcome, Command command, MetadataImage image)
+        {
+            if (outcome == ErrorCode.None)
+            {
+                Expect(command);
+            }
+
+            Assert.Equal(_topics.Keys.Order(StringComparer.Ordinal), image.Topics.Select(static topic => topic.Name).Order(StringComparer.Ordinal));
+            foreach (var (name, (partitions, configs)) in _topics)
+            {
+                var topic = image.Find(name)!;
+                Assert.Equal(partitions, topic.Partitions.Length);
+                Assert.Equal(
+                    configs.OrderBy(static pair => pair.Key).Select(static pair => $"{pair.Key}={pair.Value}"),
+                    topic.Settings.Describe().Where(static entry => !entry.IsDefault).Select(static entry => $"{entry.Name}={entry.Value}"));
+            }
+        }
+
+        private void Expect(Command command)
+        {
+            switch (command.Kind)
+            {
+                case < 3:
+                    _topics.Add(command.Name, (command.Partitions, []));
+                    Set(command);
+                    break;
+                case < 6:
+                    var (partitions, configs) = _topics[command.Name];
+                    _topics[command.Name] = (Math.Max(partitions, command.Partitions), configs);
+                    Set(command);
+                    break;
+                case 6:
+                    Assert.True(_topics.Remove(command.Name));
+                    break;
+            }
+        }
+
+        private void Set(Command command)
+        {
+            foreach (var entry in command.Configs)
+            {
+                if (entry.Value is { } value)
+                {
+                    _topics[command.Name].Configs[entry.Name] = value;
+                }
+                else
+                {
+                    _topics[command.Name].Configs.Remove(entry.Name);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+using Microsoft.Extensions.Logging;
+using Weir.Metadata.Records;
+using Weir.Protocol.Messages;
+using Weir.Storage.Files;
+using Weir.Testing.Support;
+
+namespace Weir.Metadata.Tests;
+
+/// <summary>Opens metadata logs that give the same ids, seeds and times in every run.</summary>
+internal static class TestMetadata
+{
+    public const int NodeId = 7;
+    public const long NowMs = 1_800_000_000_000;
+    public const ulong Seed = 42;
+
+    /// <summary>Snapshots after every third record and segments of about two batches: everything happens soon.</summary>
+    public static MetadataLogOptions Tight(ulong seed = Seed)
+    {
+        var random = new SeededRandom(seed);
+        return new MetadataLogOptions
+        {
+            RecordsPerSnapshot = 3,
+            SegmentBytes = 600,
+            Random = destination =>
+            {
+                foreach (ref var next in destination)
+                {
+                    next = (byte)random.Next(256);
+                }
+            },
+        };
+    }
+
+    public static MetadataLog Open(
+        ILogFiles files, MetadataLogOptions? options = null, ILogger? logger = null, int maxPartitions = 100_000) =>
+        MetadataLog.Open(
+            files, new MetadataController(NodeId, maxPartitions), new FixedTime(), logger ?? new ListLogger(),
+            options ?? Tight());
+
+    /// <summary>Everything an image says, as bytes: equal images have equal ones.</summary>
+    public static string Print(MetadataImage image) => Convert.ToHexStringLower(MetadataSnapshot.Encode(image));
+
+    public static CreateTopicRequest Create(string name, int partitions = 1, params ConfigEntry[] configs) =>
+        new() { Name = name, Partitions = partitions, Configs = configs };
+
+    public static AlterTopicRequest Alter(string name, int partitions = 0, params ConfigEntry[] configs) =>
+        new() { Name = name, Partitions = partitions, Configs = configs };
+
+    public static ConfigEntry Entry(string name, string? value) => new() { Name = name, Value = value };
+
+    public static MetadataImage Apply(params IMetadataRecord[] records) =>
+        records.Aggregate(MetadataImage.Empty, static (image, record) => image.Apply(record));
+
+    public static ClusterCreated Cluster() => new() { ClusterId = "c", CreatedAtMs = NowMs };
+
+    public static TopicCreated Topic(Guid topicId, string name, int partitions = 1) => new()
+    {
+        TopicId = topicId,
+        Name = name,
+        CreatedAtMs = NowMs,
+        PartitionerSeed = 5,
+        Partitions = [.. Enumerable.Range(0, partitions).Select(Partition)],
+    };
+
+    public static PartitionAssignment Partition(int index) =>
+        new() { Index = index, Leader = NodeId, LeaderEpoch = 0, Replicas = [NodeId], Isr = [NodeId] };
+
+    private sealed class FixedTime : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => DateTimeOffset.FromUnixTimeMilliseconds(NowMs);
+    }
+}
+
+/// <summary>Keeps what was logged at Warning or above.</summary>
+internal sealed class ListLogger : ILogger
+{
+    public List<string> Warnings { get; } = [];
+
+    public IDisposable? BeginScope<TState>(TState state)
+        where TState : notnull => null;
+
+    public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
+
+    public void Log<TState>(
+        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+        if (IsEnabled(logLevel))
+        {
+            Warnings.Add(formatter(state, exception));
+        }
+    }
+}
