@@ -117,6 +117,10 @@ public sealed class PartitionInfo : IMessage
         LeaderEpoch = c.Int32("leaderEpoch", LeaderEpoch, "Epoch of this leadership.");
         Replicas = c.Int32Array("replicas", Replicas, ProtocolLimits.ReplicasPerPartition, "Node ids of the replicas.");
         Isr = c.Int32Array("isr", Isr, ProtocolLimits.ReplicasPerPartition, "Those of them that are in sync.");
+        if (Isr.AsSpan().ContainsAnyExcept(Replicas))
+        {
+            throw new ProtocolException(ErrorCode.MalformedFrame, $"isr of partition {Partition} names a node that is no replica");
+        }
     }
 }
 

@@ -53,12 +53,18 @@ public sealed class RecordBatchBuilder : IDisposable
     /// <param name="hasValue">False for a null value (a tombstone on an entity topic).</param>
     /// <param name="headers">Headers, at most <see cref="RecordReader.MaxHeaders"/>.</param>
     /// <returns>False, and nothing changed, if the batch would be larger than its bound.</returns>
+    /// <exception cref="InvalidOperationException">The batch is sealed.</exception>
     public bool TryAdd(
         long timestampMs, ReadOnlySpan<byte> key, bool hasKey, ReadOnlySpan<byte> value, bool hasValue,
         ReadOnlySpan<RecordHeader> headers)
     {
         ObjectDisposedException.ThrowIf(_array.Length == 0, this);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(headers.Length, RecordReader.MaxHeaders);
+        if (_sealed is not null)
+        {
+            throw new InvalidOperationException("a sealed batch takes no more records");
+        }
+
         if (RecordCount == 0)
         {
             _baseTimestampMs = _maxTimestampMs = timestampMs;
@@ -97,8 +103,8 @@ public sealed class RecordBatchBuilder : IDisposable
     }
 
     /// <summary>
-    /// Compresses the records where that makes them smaller, fills header and checksum, and returns the batch. Add no more
-    /// records after it; sealing again with another producer identity is allowed.
+    /// Compresses the records where that makes them smaller, fills header and checksum, and returns the batch. It takes no
+    /// more records after it; sealing again with another producer identity is allowed.
     /// </summary>
     /// <exception cref="InvalidOperationException">No record was added.</exception>
     public ReadOnlyMemory<byte> Seal(

@@ -37,6 +37,8 @@ public static class RecordReader
     /// <summary>Most headers of one record.</summary>
     public const int MaxHeaders = 1024;
 
+    private const int MinHeaderBytes = 2;
+
     /// <summary>Reads the record that starts at <paramref name="position"/>.</summary>
     public static RecordSlices Read(ReadOnlySpan<byte> records, int position, long baseTimestampMs)
     {
@@ -56,9 +58,11 @@ public static class RecordReader
         var valueStart = position;
         position += Math.Max(valueLength, 0);
         var headerCount = (int)ReadVarUInt32(record, ref position);
-        if ((uint)headerCount > MaxHeaders || (headerCount == 0 && position != end))
+        if ((uint)headerCount > MaxHeaders
+            || headerCount * MinHeaderBytes > end - position
+            || (headerCount == 0 && position != end))
         {
-            throw Invalid($"record with {headerCount} headers ends at {position}, not {end}");
+            throw Invalid($"record with {headerCount} headers has {end - position} bytes for them");
         }
 
         return new RecordSlices(timestamp, keyStart, keyLength, valueStart, valueLength, position, headerCount, end);
@@ -131,6 +135,11 @@ public static class RecordReader
             }
 
             var next = bytes[position++];
+            if (shift == 63 && next > 1)
+            {
+                break;
+            }
+
             value |= (ulong)(next & 0x7F) << shift;
             if (next < 0x80)
             {

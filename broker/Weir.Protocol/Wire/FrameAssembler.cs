@@ -63,7 +63,7 @@ public sealed class FrameAssembler(int maxFrameBytes, IBufferBudget? budget = nu
             return _buffer.AsMemory(_end);
         }
 
-        EnsureCapacity(frameBytes <= _provenBytes ? frameBytes : Math.Min(frameBytes, Math.Max(pending * 2, InitialBytes)));
+        EnsureCapacity(frameBytes <= _provenBytes ? frameBytes : Math.Min(frameBytes, NextCapacity(pending)));
         return _buffer.AsMemory(_end, Math.Min(_buffer.Length - _end, frameBytes - pending));
     }
 
@@ -138,6 +138,13 @@ public sealed class FrameAssembler(int maxFrameBytes, IBufferBudget? budget = nu
         Replace([]);
         _start = _end = 0;
     }
+
+    /// <summary>
+    /// Grows a full buffer only. The pool rounds up to powers of two, so asking for twice what has arrived at any other
+    /// moment would give up to four times as much.
+    /// </summary>
+    private int NextCapacity(int pending) =>
+        pending < _buffer.Length ? Math.Max(pending + 1, InitialBytes) : Math.Max(pending * 2, InitialBytes);
 
     private void EnsureCapacity(int needed)
     {

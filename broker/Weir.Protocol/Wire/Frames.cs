@@ -6,7 +6,8 @@ namespace Weir.Protocol.Wire;
 public static class Frames
 {
     /// <summary>
-    /// Appends a frame. A message with a payload gives it back: the caller sends it right after the buffer, uncopied.
+    /// Appends a frame. A message with a payload gives it back: the caller sends it right after the buffer, uncopied. A
+    /// message that breaks a bound throws and leaves the buffer as it was, so that the frames before it can be sent.
     /// </summary>
     /// <returns>The payload to send after the buffer; empty for most messages.</returns>
     public static ReadOnlyMemory<byte> Append<T>(
@@ -15,11 +16,9 @@ public static class Frames
         where T : IMessage
     {
         var start = buffer.Length;
-        buffer.Append(FrameHeader.Size);
-        var writer = new WireWriter(buffer, version);
-        message.Code(ref writer);
-        WriteHeader(buffer, start, writer.TrailingPayload.Length, kind, flags, api, version, correlationId);
-        return writer.TrailingPayload;
+        var payload = AppendBody(buffer, version, message);
+        WriteHeader(buffer, start, payload.Length, kind, flags, api, version, correlationId);
+        return payload;
     }
 
     /// <summary>Appends a push up to its payload, of which only the length is known here: the caller sends it right after.</summary>
@@ -27,9 +26,7 @@ public static class Frames
         where T : IPush
     {
         var start = buffer.Length;
-        buffer.Append(FrameHeader.Size);
-        var writer = new WireWriter(buffer, version);
-        message.Code(ref writer);
+        AppendBody(buffer, version, message);
         WriteHeader(buffer, start, payloadBytes, FrameKind.Push, FrameFlags.None, T.Key, version, correlationId: 0);
     }
 
@@ -37,6 +34,24 @@ public static class Frames
     public static void AppendError(
         WireBuffer buffer, ApiKey api, ushort version, uint correlationId, ErrorMessage error) =>
         Append(buffer, FrameKind.Response, api, version, correlationId, error, FrameFlags.Error);
+
+    private static ReadOnlyMemory<byte> AppendBody<T>(WireBuffer buffer, ushort version, T message)
+        where T : IMessage
+    {
+        var start = buffer.Length;
+        var writer = new WireWriter(buffer, version);
+        try
+        {
+            buffer.Append(FrameHeader.Size);
+            message.Code(ref writer);
+            return writer.TrailingPayload;
+        }
+        catch
+        {
+            buffer.Truncate(start);
+            throw;
+        }
+    }
 
     private static void WriteHeader(
         WireBuffer buffer, int start, int payloadBytes, FrameKind kind, FrameFlags flags, ApiKey api, ushort version,

@@ -44,6 +44,9 @@ public sealed class WireBuffer : IDisposable
     /// <summary>Forgets what was written; keeps the array.</summary>
     public void Clear() => Length = 0;
 
+    /// <summary>Forgets what was written after a position.</summary>
+    internal void Truncate(int length) => Length = Math.Min(Length, length);
+
     /// <summary>Returns the array to the pool; further use throws.</summary>
     public void Dispose()
     {

@@ -17,6 +17,7 @@ public ref struct WireReader : IWireCodec
     private ReadOnlySpan<byte> _rest;
     private int _tagsLeft;
     private int _lastTag;
+    private int[] _lastNumbers = [];
 
     /// <summary>Starts at the first byte of a body; payloads are slices of <paramref name="body"/>.</summary>
     public WireReader(ReadOnlyMemory<byte> body, ushort version)
@@ -98,21 +99,31 @@ public ref struct WireReader : IWireCodec
     }
 
     /// <inheritdoc/>
+    /// <remarks>
+    /// Equal arrays that follow each other are one array: in a reply of many partitions nearly all name the same nodes.
+    /// </remarks>
     public int[] Int32Array(string name, int[] value, int maxCount, string meaning)
     {
-        var items = NewArray<int>(name, maxCount, elementBytes: sizeof(int));
-        for (var i = 0; i < items.Length; i++)
+        var count = ReadCount(name, maxCount, elementBytes: sizeof(int));
+        var bytes = Take(name, count * sizeof(int));
+        if (HoldsLastNumbers(bytes))
         {
-            items[i] = Int32(name, 0, meaning);
+            return _lastNumbers;
         }
 
-        return items;
+        var items = new int[count];
+        for (var i = 0; i < items.Length; i++)
+        {
+            items[i] = BinaryPrimitives.ReadInt32LittleEndian(bytes[(i * sizeof(int))..]);
+        }
+
+        return _lastNumbers = items;
     }
 
     /// <inheritdoc/>
     public string[] StringArray(string name, string[] value, int maxCount, int maxBytes, string meaning)
     {
-        var items = NewArray<string>(name, maxCount, elementBytes: sizeof(ushort));
+        var items = NewArray<string>(ReadCount(name, maxCount, elementBytes: sizeof(ushort)));
         for (var i = 0; i < items.Length; i++)
         {
             items[i] = String(name, string.Empty, maxBytes, meaning);
@@ -125,7 +136,7 @@ public ref struct WireReader : IWireCodec
     public T[] Array<T>(string name, T[] value, int maxCount, string meaning)
         where T : IMessage, new()
     {
-        var items = NewArray<T>(name, maxCount, elementBytes: 4);
+        var items = NewArray<T>(ReadCount(name, maxCount, SmallestOf<T>.Bytes));
         for (var i = 0; i < items.Length; i++)
         {
             items[i] = new T();
@@ -215,7 +226,27 @@ public ref struct WireReader : IWireCodec
         return Decode(name, Take(name, length));
     }
 
-    private T[] NewArray<T>(string name, int maxCount, int elementBytes)
+    private static T[] NewArray<T>(int count) => count == 0 ? [] : new T[count];
+
+    private readonly bool HoldsLastNumbers(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.Length != _lastNumbers.Length * sizeof(int))
+        {
+            return false;
+        }
+
+        for (var i = 0; i < _lastNumbers.Length; i++)
+        {
+            if (_lastNumbers[i] != BinaryPrimitives.ReadInt32LittleEndian(bytes[(i * sizeof(int))..]))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private int ReadCount(string name, int maxCount, int elementBytes)
     {
         var count = UInt32(name, 0, string.Empty);
         if (count > (uint)maxCount || count > (uint)(_rest.Length / elementBytes))
@@ -223,7 +254,7 @@ public ref struct WireReader : IWireCodec
             throw Malformed($"{name} announces {count} elements: at most {maxCount}, and {_rest.Length} bytes are left");
         }
 
-        return count == 0 ? [] : new T[count];
+        return (int)count;
     }
 
     private bool TryTakeTag(byte tag, string name, out ReadOnlySpan<byte> bytes)
@@ -257,5 +288,20 @@ public ref struct WireReader : IWireCodec
         _lastTag = tag;
         _tagsLeft--;
         return Take("tagged field", BinaryPrimitives.ReadUInt16LittleEndian(Take("tag length", 2)));
+    }
+
+    /// <summary>What an element takes at least: a new one has empty texts and arrays, so it encodes to the fewest bytes.</summary>
+    private static class SmallestOf<T>
+        where T : IMessage, new()
+    {
+        public static int Bytes { get; } = Measure();
+
+        private static int Measure()
+        {
+            using var buffer = new WireBuffer();
+            var writer = new WireWriter(buffer, version: 1);
+            new T().Code(ref writer);
+            return buffer.Length;
+        }
     }
 }

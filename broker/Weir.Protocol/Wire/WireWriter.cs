@@ -4,7 +4,7 @@ using Weir.Protocol.Errors;
 
 namespace Weir.Protocol.Wire;
 
-/// <summary>Encodes: appends fields to a <see cref="WireBuffer"/>. A value over its bound throws before any harm.</summary>
+/// <summary>Encodes: appends fields to a <see cref="WireBuffer"/>. A value over its bound throws: cut the buffer back then.</summary>
 public struct WireWriter(WireBuffer buffer, ushort version) : IWireCodec
 {
     private const ushort NullLength = ushort.MaxValue;
