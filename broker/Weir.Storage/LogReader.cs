@@ -103,7 +103,7 @@ internal sealed class LogReader(SegmentSet segments)
                 && header.NextOffset > fromOffset
                 && FindInBatch(segment, position, header, timestampMs, fromOffset) is { } offset)
             {
-                return offset;
+                return Math.Min(offset, limitOffset);
             }
 
             position += header.Length;
