@@ -213,12 +213,15 @@ public sealed class FlushLoop : IDisposable
         }
         catch (LogIoException e)
         {
-            // Which file it was cannot be told: none of them may be called durable.
-            foreach (var log in logs)
+            // Which file it was cannot be told: none of them may be called durable, and those that wait for the background
+            // neither, because their pages count as written now and a later sync of theirs would prove nothing.
+            foreach (var log in logs.Concat(_syncLater))
             {
                 log.Stop(e.Message);
+                log.Listener?.OnLogProgress(log);
             }
 
+            _syncLater.Clear();
             return;
         }
 
