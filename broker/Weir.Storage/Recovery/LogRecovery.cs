@@ -48,7 +48,7 @@ internal sealed class LogRecovery(
         try
         {
             LoadSegments();
-            var end = _segments.All.IsEmpty ? Math.Max(0, _checkpoint.RecoveryOffset) : _segments.Active.NextOffset;
+            var end = _segments.All.IsEmpty ? 0 : _segments.Active.NextOffset;
             if (_fault is null && end < _checkpoint.RecoveryOffset)
             {
                 _fault = $"offsets {end} to {_checkpoint.RecoveryOffset - 1} were durable and are missing";
@@ -89,8 +89,7 @@ internal sealed class LogRecovery(
     {
         foreach (var name in files.ListFiles(directory))
         {
-            if (name.EndsWith(LogRetention.DeletedSuffix, StringComparison.Ordinal)
-                || name.EndsWith(".tmp", StringComparison.Ordinal))
+            if (name.EndsWith(".tmp", StringComparison.Ordinal))
             {
                 files.Delete($"{directory}/{name}");
             }
