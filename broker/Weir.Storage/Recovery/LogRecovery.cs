@@ -122,7 +122,15 @@ internal sealed class LogRecovery(
 
     private void LoadSegment(long baseOffset, long? nextBase)
     {
-        var file = files.Open($"{directory}/{Segment.FileName(baseOffset)}", OpenKind.Write);
+        var path = $"{directory}/{Segment.FileName(baseOffset)}";
+        var file = files.Open(path, OpenKind.Write);
+        if (file.Length == 0)
+        {
+            file.Dispose();
+            CreateAgain(path);
+            file = files.Open(path, OpenKind.Write);
+        }
+
         var segment = new Segment(file, baseOffset);
         _segments.Add(segment);
         Span<byte> footerBytes = stackalloc byte[SegmentFooter.Size];
@@ -135,6 +143,22 @@ internal sealed class LogRecovery(
         {
             ScanUnsealed(segment, nextBase);
         }
+    }
+
+    /// <summary>
+    /// A segment without a byte may be one whose roll stopped at a failed sync of the directory. Its name is seen and not
+    /// on the disk, and another sync would not put it there: only a new name is written again.
+    /// </summary>
+    private void CreateAgain(string path)
+    {
+        var temporary = path + ".tmp";
+        using (var file = files.Open(temporary, OpenKind.Create))
+        {
+            file.Sync();
+        }
+
+        files.Rename(temporary, path);
+        files.SyncDirectory(directory);
     }
 
     private void LoadSealed(Segment segment, in SegmentFooter footer)
