@@ -48,7 +48,7 @@ internal sealed class LogRecovery(
         try
         {
             LoadSegments();
-            var end = _segments.All.IsEmpty ? Math.Max(0, _checkpoint.RecoveryOffset) : _segments.Active.NextOffset;
+            var end = _segments.All.IsEmpty ? 0 : _segments.Active.NextOffset;
             if (_fault is null && end < _checkpoint.RecoveryOffset)
             {
                 _fault = $"offsets {end} to {_checkpoint.RecoveryOffset - 1} were durable and are missing";
@@ -89,8 +89,7 @@ internal sealed class LogRecovery(
     {
         foreach (var name in files.ListFiles(directory))
         {
-            if (name.EndsWith(LogRetention.DeletedSuffix, StringComparison.Ordinal)
-                || name.EndsWith(".tmp", StringComparison.Ordinal))
+            if (name.EndsWith(".tmp", StringComparison.Ordinal))
             {
                 files.Delete($"{directory}/{name}");
             }
@@ -123,7 +122,15 @@ internal sealed class LogRecovery(
 
     private void LoadSegment(long baseOffset, long? nextBase)
     {
-        var file = files.Open($"{directory}/{Segment.FileName(baseOffset)}", OpenKind.Write);
+        var path = $"{directory}/{Segment.FileName(baseOffset)}";
+        var file = files.Open(path, OpenKind.Write);
+        if (file.Length == 0)
+        {
+            file.Dispose();
+            CreateAgain(path);
+            file = files.Open(path, OpenKind.Write);
+        }
+
         var segment = new Segment(file, baseOffset);
         _segments.Add(segment);
         Span<byte> footerBytes = stackalloc byte[SegmentFooter.Size];
@@ -136,6 +143,22 @@ internal sealed class LogRecovery(
         {
             ScanUnsealed(segment, nextBase);
         }
+    }
+
+    /// <summary>
+    /// A segment without a byte may be one whose roll stopped at a failed sync of the directory. Its name is seen and not
+    /// on the disk, and another sync would not put it there: only a new name is written again.
+    /// </summary>
+    private void CreateAgain(string path)
+    {
+        var temporary = path + ".tmp";
+        using (var file = files.Open(temporary, OpenKind.Create))
+        {
+            file.Sync();
+        }
+
+        files.Rename(temporary, path);
+        files.SyncDirectory(directory);
     }
 
     private void LoadSealed(Segment segment, in SegmentFooter footer)
