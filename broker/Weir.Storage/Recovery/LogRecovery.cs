@@ -310,13 +310,19 @@ internal sealed class LogRecovery(
 
             using var scanner = new BatchScanner(segment.File, identity, segment.DataBytes);
             long position = segment.Index.FloorByOffset(_producersFrom).Position;
-            while (scanner.Read(position, null, out var header) == ScanResult.Batch)
+            ScanResult result;
+            while ((result = scanner.Read(position, null, out var header)) == ScanResult.Batch)
             {
                 position += header.Length;
                 if (header.BaseOffset >= _producersFrom)
                 {
                     _producers.Apply(header, options.MaxProducers);
                 }
+            }
+
+            if (result == ScanResult.Damaged)
+            {
+                _fault ??= $"byte {position} of '{segment.File.Path}', from which producers are rebuilt: {scanner.Fault}";
             }
         }
     }
