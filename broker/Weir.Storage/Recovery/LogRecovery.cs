@@ -196,20 +196,21 @@ internal sealed class LogRecovery(
         var (fromOffset, fromPosition) = (segment.NextOffset, segment.DataBytes);
         using var scanner = new BatchScanner(segment.File, identity, segment.File.Length);
         var result = Scan(segment, scanner);
-        if (nextBase is { } next && segment.NextOffset != next)
+        if (nextBase is { } next)
         {
-            _fault = $"offsets {segment.NextOffset} to {next - 1} were durable and are missing from '{segment.File.Path}'";
-            return;
-        }
+            // Nothing but its footer is lost: what follows the last batch does not matter, and is not cut.
+            if (segment.NextOffset != next)
+            {
+                _fault = $"offsets {segment.NextOffset} to {next - 1} were durable and are missing from "
+                    + $"'{segment.File.Path}': {scanner.Fault}";
+                return;
+            }
 
-        if (result == ScanResult.Damaged && !TryCut(segment, scanner))
-        {
-            return;
-        }
-
-        if (nextBase is not null)
-        {
             segment.Seal();
+        }
+        else if (result == ScanResult.Damaged && !TryCut(segment, scanner))
+        {
+            return;
         }
 
         var isClean = _checkpoint.IsClean && _checkpoint.RecoveryOffset == segment.NextOffset && result == ScanResult.Empty;
@@ -309,13 +310,19 @@ internal sealed class LogRecovery(
 
             using var scanner = new BatchScanner(segment.File, identity, segment.DataBytes);
             long position = segment.Index.FloorByOffset(_producersFrom).Position;
-            while (scanner.Read(position, null, out var header) == ScanResult.Batch)
+            ScanResult result;
+            while ((result = scanner.Read(position, null, out var header)) == ScanResult.Batch)
             {
                 position += header.Length;
                 if (header.BaseOffset >= _producersFrom)
                 {
                     _producers.Apply(header, options.MaxProducers);
                 }
+            }
+
+            if (result == ScanResult.Damaged)
+            {
+                _fault ??= $"byte {position} of '{segment.File.Path}', from which producers are rebuilt: {scanner.Fault}";
             }
         }
     }

@@ -68,7 +68,7 @@ internal sealed class LogTestBed : IDisposable, ILogListener
         var outcome = Log.Append(batch, header, 1, Log.DurableOffset, Time.NowMs);
         if (outcome is { Code: ErrorCode.None, IsDuplicate: false })
         {
-            _appended.RemoveRange((int)outcome.BaseOffset, _appended.Count - (int)outcome.BaseOffset);
+            Forget((int)outcome.BaseOffset);
             _appended.AddRange(values);
         }
 
@@ -118,6 +118,17 @@ internal sealed class LogTestBed : IDisposable, ILogListener
         Memory = new TailMemory();
         Flush = new FlushLoop(Files, Memory, Time);
         Log = Open();
+    }
+
+    /// <summary>Takes back what was appended from an offset on, for another try from the same disk.</summary>
+    public void Forget(int fromOffset)
+    {
+        while (_appended.Count < fromOffset)
+        {
+            _appended.Add([]);
+        }
+
+        _appended.RemoveRange(fromOffset, _appended.Count - fromOffset);
     }
 
     /// <summary>Insists that the log holds what was appended, from its start up to an offset.</summary>
