@@ -84,9 +84,7 @@ public struct SchemaCodec(ushort version) : IWireCodec
     }
 
     /// <inheritdoc/>
-    public readonly void BeginTags()
-    {
-    }
+    public readonly void BeginTags() => Add("tags", "tagged fields", "Count, then the fields below and unknown ones.", 0);
 
     /// <inheritdoc/>
     public readonly long? TaggedInt64(byte tag, string name, long? value, string meaning) =>
@@ -97,7 +95,9 @@ public struct SchemaCodec(ushort version) : IWireCodec
         Add(name, $"tag {tag}: string ≤ {maxBytes}", meaning, value);
 
     /// <inheritdoc/>
-    public readonly void EndTags() => Add("tags", "tagged fields", "Fields added by later minor changes.", 0);
+    public readonly void EndTags()
+    {
+    }
 
     /// <inheritdoc/>
     public readonly ReadOnlyMemory<byte> Payload(string name, ReadOnlyMemory<byte> value, string meaning) =>
