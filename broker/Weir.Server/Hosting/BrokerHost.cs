@@ -26,13 +26,14 @@ public static class BrokerHost
     public static WebApplication Build(string? configFile, IReadOnlyDictionary<string, string?> settings)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        var given = new ConfigurationManager();
         if (configFile is not null)
         {
-            builder.Configuration.AddJsonFile(Path.GetFullPath(configFile), optional: false);
+            given.AddJsonFile(Path.GetFullPath(configFile), optional: false);
         }
 
-        RefuseUnknownKeys(builder.Configuration, settings.Keys);
-        builder.Configuration.AddEnvironmentVariables("WEIR_").AddInMemoryCollection(settings);
+        RefuseUnknownKeys(given.GetChildren().Select(static section => section.Key).Concat(settings.Keys));
+        builder.Configuration.AddConfiguration(given).AddEnvironmentVariables("WEIR_").AddInMemoryCollection(settings);
         builder.Logging.AddConfiguration(builder.Configuration.GetSection("Logging"));
         builder.Logging.AddSimpleConsole(console =>
         {
@@ -62,12 +63,11 @@ public static class BrokerHost
     }
 
     /// <summary>A setting with a wrong name must not be taken for one that is set. The environment may hold other WEIR_ names.</summary>
-    private static void RefuseUnknownKeys(ConfigurationManager file, IEnumerable<string> settings)
+    private static void RefuseUnknownKeys(IEnumerable<string> keys)
     {
         var known = typeof(BrokerOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance)
             .Select(static property => property.Name).Append("Logging").ToList();
-        var faults = file.GetChildren().Select(static section => section.Key).Concat(settings)
-            .Where(key => !known.Contains(key, StringComparer.OrdinalIgnoreCase))
+        var faults = keys.Where(key => !known.Contains(key, StringComparer.OrdinalIgnoreCase))
             .Select(key => $"'{key}' is no setting; did you mean '{NearestName.Find(known, key)}'?").ToList();
         if (faults.Count > 0)
         {
