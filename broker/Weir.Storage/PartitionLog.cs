@@ -66,7 +66,7 @@ public sealed class PartitionLog : IDisposable
         _writtenProducers = recovered.Producers;
         _producers = recovered.Producers.Clone();
         _writer = new SegmentWriter(files, directory, _segments, options.IndexIntervalBytes, OnRoll);
-        _reader = new LogReader(_segments);
+        _reader = new LogReader(_segments, Identity);
         _retention = new LogRetention(files, directory, _segments);
         _logStartOffset = recovered.LogStartOffset;
         _logEndOffset = _writtenOffset = _durableOffset = _snapshotOffset = recovered.LogEndOffset;

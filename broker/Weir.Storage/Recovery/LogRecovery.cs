@@ -276,7 +276,7 @@ internal sealed class LogRecovery(
     {
         if (fromOffset < _checkpoint.RecoveryOffset && segment.DataBytes > 0)
         {
-            var cursor = new LogReader(_segments).Locate(Math.Min(_checkpoint.RecoveryOffset, segment.NextOffset - 1));
+            var cursor = new LogReader(_segments, identity).Locate(Math.Min(_checkpoint.RecoveryOffset, segment.NextOffset - 1));
             fromPosition = cursor is { } found && found.Offset < segment.NextOffset ? found.Position : fromPosition;
         }
 

@@ -108,7 +108,8 @@ public sealed class DamageTests : IDisposable
         cursor = _bed.Log.Locate(0);
         _bed.Log.Read(ref cursor, 2, 1).Dispose();
         Assert.Throws<LogCorruptException>(() => _bed.Log.Read(ref cursor, 2, 1));
-        Assert.Throws<LogCorruptException>(() => _bed.Log.FindOffset(_bed.Time.NowMs + 1, 12));
+        _bed.Log.DeleteRecords(1);
+        Assert.Throws<LogCorruptException>(() => _bed.Log.FindOffset(_bed.Time.NowMs, 12));
     }
 
     [Fact]
