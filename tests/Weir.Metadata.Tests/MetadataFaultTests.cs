@@ -85,7 +85,7 @@ public sealed class MetadataFaultTests
         var logger = new ListLogger();
         using (var log = Open(_disk, logger: logger))
         {
-            _disk.FailSync(static step => step.Path.Contains("/snapshot-", StringComparison.Ordinal));
+            _disk.FailSync(static step => step.Path.StartsWith("metadata/snapshot", StringComparison.Ordinal));
             for (var i = 0; i < 10; i++)
             {
                 log.CreateTopic(Create($"t{i}"));
