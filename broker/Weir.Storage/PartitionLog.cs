@@ -70,6 +70,7 @@ public sealed class PartitionLog : IDisposable
         _retention = new LogRetention(files, directory, _segments);
         _logStartOffset = recovered.LogStartOffset;
         _logEndOffset = _writtenOffset = _durableOffset = _snapshotOffset = recovered.LogEndOffset;
+        _bytesSinceSnapshot = recovered.ScannedBytes;
         _state = recovered.Fault is null ? LogState.Online : LogState.Corrupt;
         StateReason = recovered.Fault ?? string.Empty;
         var active = _segments.All.LastOrDefault();
@@ -255,7 +256,14 @@ public sealed class PartitionLog : IDisposable
         {
             if (_state is LogState.Online or LogState.StorageFull && _checkpoint.Current.RecoveryOffset != DurableOffset)
             {
-                TryWriteCheckpoint(isClean: false, sync: false);
+                try
+                {
+                    _checkpoint.Write(_durableOffset, _logStartOffset, isClean: false, sync: false);
+                }
+                catch (LogIoException e)
+                {
+                    StorageLog.SnapshotFailed(_logger, Identity, e.Message);
+                }
             }
         }
     }
@@ -362,16 +370,16 @@ public sealed class PartitionLog : IDisposable
     /// <summary>Closes in order: after a last flush by the caller, notes that nothing follows.</summary>
     public void Close()
     {
-        if (_state == LogState.Online && !HasUnsynced && !HasPending && !_segments.All.IsEmpty)
+        lock (_flushGate)
         {
-            SaveSnapshot();
-            lock (_gate)
+            if (_state == LogState.Online && !HasUnsynced && !HasPending && !_segments.All.IsEmpty)
             {
-                TryWriteCheckpoint(isClean: true, sync: true);
+                SaveSnapshot();
+                NoteCleanEnd();
             }
-        }
 
-        Dispose();
+            CloseFiles();
+        }
     }
 
     /// <summary>Closes the files without a word to the disk, as a crash would.</summary>
@@ -380,6 +388,27 @@ public sealed class PartitionLog : IDisposable
         lock (_flushGate)
         {
             CloseFiles();
+        }
+    }
+
+    private void NoteCleanEnd()
+    {
+        lock (_gate)
+        {
+            try
+            {
+                // Gives back what was allocated ahead, so that the next opening need not read zeros.
+                if (!_segments.Active.IsSealed)
+                {
+                    _segments.Active.File.Truncate(_segments.Active.DataBytes);
+                }
+
+                _checkpoint.Write(_durableOffset, _logStartOffset, isClean: true, sync: true);
+            }
+            catch (LogIoException e)
+            {
+                StorageLog.SnapshotFailed(_logger, Identity, e.Message);
+            }
         }
     }
 
@@ -612,8 +641,12 @@ public sealed class PartitionLog : IDisposable
 
         try
         {
-            _writtenProducers.Expire(
-                _segments.Active.LastAppendTimeMs - (long)Options.ProducerExpiry.TotalMilliseconds);
+            if (_segments.Active.DataBytes > 0)
+            {
+                _writtenProducers.Expire(
+                    _segments.Active.LastAppendTimeMs - (long)Options.ProducerExpiry.TotalMilliseconds);
+            }
+
             IndexFile.Save(_files, _directory, _segments.Active);
             ProducerSnapshot.Save(_files, _directory, _durableOffset, _writtenProducers);
             _snapshotOffset = _durableOffset;
@@ -622,18 +655,6 @@ public sealed class PartitionLog : IDisposable
         catch (LogIoException e)
         {
             // A cache: recovery reads more of the log without it.
-            StorageLog.SnapshotFailed(_logger, Identity, e.Message);
-        }
-    }
-
-    private void TryWriteCheckpoint(bool isClean, bool sync)
-    {
-        try
-        {
-            _checkpoint.Write(_durableOffset, _logStartOffset, isClean, sync);
-        }
-        catch (LogIoException e)
-        {
             StorageLog.SnapshotFailed(_logger, Identity, e.Message);
         }
     }

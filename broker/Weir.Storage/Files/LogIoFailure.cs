@@ -9,6 +9,12 @@ internal static class LogIoFailure
     public static LogIoException From(IPlatformFiles platform, string operation, string path, int error) =>
         new(operation, path, platform.IsDiskFull(error), Marshal.GetPInvokeErrorMessage(error));
 
+    /// <summary>
+    /// Of a sync. Never "disk full", even with ENOSPC: that may be tried again once space returns, and a failed sync may not.
+    /// </summary>
+    public static LogIoException FromSync(string operation, string path, int error) =>
+        new(operation, path, isDiskFull: false, Marshal.GetPInvokeErrorMessage(error));
+
     public static LogIoException From(IPlatformFiles platform, string operation, string path, Exception cause)
     {
         // The runtime's IOException carries errno itself on Unix, and the Win32 code in the low half on Windows.

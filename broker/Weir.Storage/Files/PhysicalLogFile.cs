@@ -111,7 +111,11 @@ internal sealed class PhysicalLogFile : ILogFile
     public void Sync()
     {
         RequireWritable();
-        Check(_platform.SyncName, _platform.Sync(_handle));
+        var error = _platform.Sync(_handle);
+        if (error != 0)
+        {
+            throw LogIoFailure.FromSync(_platform.SyncName, Path, error);
+        }
     }
 
     public void Dispose() => _handle.Dispose();

@@ -98,7 +98,7 @@ public sealed class PhysicalLogFiles : ILogFiles, IDisposable
 
     /// <inheritdoc/>
     public void SyncDirectory(string directory) =>
-        Check("fsync", directory, _platform.SyncDirectory(FullDirectory(directory)));
+        CheckSync("fsync", directory, _platform.SyncDirectory(FullDirectory(directory)));
 
     /// <inheritdoc/>
     public void SyncAll()
@@ -108,7 +108,7 @@ public sealed class PhysicalLogFiles : ILogFiles, IDisposable
             throw new NotSupportedException("This platform cannot sync a whole file system; see CanSyncAll.");
         }
 
-        Check("syncfs", "", _platform.SyncAll(_syncRoot));
+        CheckSync("syncfs", "", _platform.SyncAll(_syncRoot));
     }
 
     /// <summary>Closes the handle on the data directory; files that are open stay open.</summary>
@@ -163,6 +163,14 @@ public sealed class PhysicalLogFiles : ILogFiles, IDisposable
         if (error != 0)
         {
             throw LogIoFailure.From(_platform, operation, path, error);
+        }
+    }
+
+    private static void CheckSync(string operation, string path, int error)
+    {
+        if (error != 0)
+        {
+            throw LogIoFailure.FromSync(operation, path, error);
         }
     }
 }

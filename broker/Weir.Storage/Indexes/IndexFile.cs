@@ -52,14 +52,7 @@ internal static class CacheFile
             return false;
         }
 
-        using var file = files.Open(path, OpenKind.Read);
-        if (file.Length is < sizeof(ulong) or > MaxBytes)
-        {
-            return false;
-        }
-
-        var bytes = new byte[file.Length];
-        if (file.Read(bytes, 0) != bytes.Length
+        if (ReadAll(files, path) is not { } bytes
             || BitConverter.ToUInt64(bytes) != XxHash3.HashToUInt64(bytes.AsSpan(sizeof(ulong))))
         {
             return false;
@@ -67,6 +60,26 @@ internal static class CacheFile
 
         using var reader = new BinaryReader(new MemoryStream(bytes, sizeof(ulong), bytes.Length - sizeof(ulong)));
         return read(reader);
+    }
+
+    private static byte[]? ReadAll(ILogFiles files, string path)
+    {
+        try
+        {
+            using var file = files.Open(path, OpenKind.Read);
+            if (file.Length is < sizeof(ulong) or > MaxBytes)
+            {
+                return null;
+            }
+
+            var bytes = new byte[file.Length];
+            return file.Read(bytes, 0) == bytes.Length ? bytes : null;
+        }
+        catch (LogIoException)
+        {
+            // A cache that the device cannot read is one that is not there.
+            return null;
+        }
     }
 }
 

@@ -70,7 +70,7 @@ internal sealed class ProducerStateTable
         }
 
         return new SequenceCheck(
-            batch.BaseSequence == Next(entry.Batches.Last().LastSequence) ? ErrorCode.None : ErrorCode.OutOfOrderSequence);
+            batch.BaseSequence == Next(entry.LastSequence) ? ErrorCode.None : ErrorCode.OutOfOrderSequence);
     }
 
     /// <summary>Remembers a batch that is in the log.</summary>
@@ -97,9 +97,10 @@ internal sealed class ProducerStateTable
             entry.Batches.Dequeue();
         }
 
-        entry.Batches.Enqueue(new ProducedBatch(
-            batch.BaseSequence, LastSequence(batch), batch.BaseOffset, batch.AppendTimeMs));
+        entry.LastSequence = LastSequence(batch);
         entry.LastAppendTimeMs = batch.AppendTimeMs;
+        entry.Batches.Enqueue(new ProducedBatch(
+            batch.BaseSequence, entry.LastSequence, batch.BaseOffset, batch.AppendTimeMs));
     }
 
     /// <summary>Forgets producers that wrote nothing since <paramref name="beforeMs"/>.</summary>
@@ -156,8 +157,10 @@ internal sealed class ProducerStateTable
             var entry = new Entry(reader.ReadInt16()) { LastAppendTimeMs = reader.ReadInt64() };
             for (var batches = reader.ReadByte(); batches > 0; batches--)
             {
-                entry.Batches.Enqueue(new ProducedBatch(
-                    reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt64(), reader.ReadInt64()));
+                var batch = new ProducedBatch(
+                    reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt64(), reader.ReadInt64());
+                entry.Batches.Enqueue(batch);
+                entry.LastSequence = batch.LastSequence;
             }
 
             _entries[id] = entry;
@@ -177,7 +180,14 @@ internal sealed class ProducerStateTable
 
         public long LastAppendTimeMs { get; set; }
 
-        public Entry Clone() =>
-            new(Epoch) { Batches = new Queue<ProducedBatch>(Batches), LastAppendTimeMs = LastAppendTimeMs };
+        /// <summary>Of the youngest batch; kept because a queue gives out its end only through an enumerator.</summary>
+        public int LastSequence { get; set; }
+
+        public Entry Clone() => new(Epoch)
+        {
+            Batches = new Queue<ProducedBatch>(Batches),
+            LastAppendTimeMs = LastAppendTimeMs,
+            LastSequence = LastSequence,
+        };
     }
 }

@@ -13,10 +13,11 @@ namespace Weir.Storage.Recovery;
 /// <param name="Producers">Producer state at the end.</param>
 /// <param name="LogStartOffset">First offset that is kept.</param>
 /// <param name="LogEndOffset">First offset after the last whole batch, or of the damage.</param>
+/// <param name="ScannedBytes">Batches that had to be read, because no snapshot covered them.</param>
 /// <param name="Fault">Which committed data is damaged; null if none is.</param>
 internal sealed record RecoveredLog(
     SegmentSet Segments, CheckpointFile Checkpoint, ProducerStateTable Producers, long LogStartOffset, long LogEndOffset,
-    string? Fault);
+    long ScannedBytes, string? Fault);
 
 /// <summary>
 /// Opens a log's directory and trusts nothing in it. Closed segments stand by their footers. Behind the last index, the
@@ -57,7 +58,7 @@ internal sealed class LogRecovery(
             RebuildProducers(end);
             var start = Math.Max(_checkpoint.LogStartOffset, _segments.All.IsEmpty ? end : _segments.All[0].BaseOffset);
             Report(Math.Min(start, end), end);
-            return new RecoveredLog(_segments, checkpointFile, _producers, Math.Min(start, end), end, _fault);
+            return new RecoveredLog(_segments, checkpointFile, _producers, Math.Min(start, end), end, _scannedBytes, _fault);
         }
         catch (LogIoException)
         {
@@ -228,12 +229,13 @@ internal sealed class LogRecovery(
             return false;
         }
 
-        using var scanner = new BatchScanner(segment.File, identity, segment.File.Length);
-        return scanner.Read(summary.DataBytes, summary.NextOffset, out _) switch
+        if (summary.NextOffset == _checkpoint.RecoveryOffset)
         {
-            ScanResult.Batch => true,
-            _ => summary.NextOffset == _checkpoint.RecoveryOffset,
-        };
+            return true;
+        }
+
+        using var scanner = new BatchScanner(segment.File, identity, segment.File.Length);
+        return scanner.Read(summary.DataBytes, summary.NextOffset, out _) == ScanResult.Batch;
     }
 
     private ScanResult Scan(Segment segment, BatchScanner scanner)
