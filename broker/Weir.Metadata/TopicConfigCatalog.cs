@@ -83,7 +83,7 @@ public static class TopicConfigCatalog
         {
             if (Find(setting.Name) is not { } key)
             {
-                faults.Add($"'{setting.Name}' is no topic setting; did you mean '{Nearest(setting.Name)}'?");
+                faults.Add($"'{setting.Name}' is no topic setting; did you mean '{NearestName.Find(Keys.Select(static key => key.Key), setting.Name)}'?");
             }
             else if (setting.Value is { } text && key.Normalize(text) is null)
             {
@@ -96,26 +96,5 @@ public static class TopicConfigCatalog
         }
 
         return valid;
-    }
-
-    private static string Nearest(string name) => Keys.MinBy(key => Distance(key.Key, name.ToLowerInvariant()))!.Key;
-
-    /// <summary>Levenshtein distance.</summary>
-    private static int Distance(string one, string other)
-    {
-        var row = Enumerable.Range(0, other.Length + 1).ToArray();
-        for (var i = 1; i <= one.Length; i++)
-        {
-            var diagonal = row[0];
-            row[0] = i;
-            for (var j = 1; j <= other.Length; j++)
-            {
-                var above = row[j];
-                row[j] = Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (one[i - 1] == other[j - 1] ? 0 : 1));
-                diagonal = above;
-            }
-        }
-
-        return row[^1];
     }
 }

@@ -28,9 +28,10 @@ public sealed class FlushLoop : IDisposable
     private readonly List<PartitionLog> _round = [];
     private readonly List<PartitionLog> _toSync = [];
     private readonly HashSet<PartitionLog> _syncLater = [];
-    private readonly List<PartitionLog> _retry = [];
+    private readonly HashSet<PartitionLog> _retry = [];
     private readonly Thread _thread;
     private long _lastBackgroundSync;
+    private long _lastRetry;
     private volatile bool _stopping;
 
     /// <summary>Creates the loop; <see cref="Start"/> starts its thread.</summary>
@@ -44,7 +45,7 @@ public sealed class FlushLoop : IDisposable
         _memory = memory;
         _time = time;
         _onFlush = onFlush;
-        _lastBackgroundSync = time.GetTimestamp();
+        _lastBackgroundSync = _lastRetry = time.GetTimestamp();
         _thread = new Thread(Run) { Name = "weir-flush", IsBackground = true };
     }
 
@@ -155,16 +156,7 @@ public sealed class FlushLoop : IDisposable
     {
         while (!_stopping)
         {
-            if (!_wake.Wait(RetryInterval))
-            {
-                foreach (var log in _retry)
-                {
-                    Signal(log);
-                }
-
-                _retry.Clear();
-            }
-
+            _wake.Wait(RetryInterval);
             RunRound();
             if (_time.GetElapsedTime(_lastBackgroundSync) >= BackgroundSyncInterval)
             {
@@ -175,6 +167,18 @@ public sealed class FlushLoop : IDisposable
 
     private void TakeUp()
     {
+        if (_time.GetElapsedTime(_lastRetry) >= RetryInterval)
+        {
+            // By the clock and not when the loop is idle: other logs may keep it busy for ever.
+            _lastRetry = _time.GetTimestamp();
+            foreach (var log in _retry)
+            {
+                Signal(log);
+            }
+
+            _retry.Clear();
+        }
+
         while (_dirty.TryDequeue(out var log))
         {
             log.TakenUpByFlush();
@@ -209,12 +213,15 @@ public sealed class FlushLoop : IDisposable
         }
         catch (LogIoException e)
         {
-            // Which file it was cannot be told: none of them may be called durable.
-            foreach (var log in logs)
+            // Which file it was cannot be told: none of them may be called durable, and those that wait for the background
+            // neither, because their pages count as written now and a later sync of theirs would prove nothing.
+            foreach (var log in logs.Concat(_syncLater))
             {
                 log.Stop(e.Message);
+                log.Listener?.OnLogProgress(log);
             }
 
+            _syncLater.Clear();
             return;
         }
 

@@ -6,7 +6,7 @@ using Weir.Storage.Segments;
 namespace Weir.Storage;
 
 /// <summary>Finds batches in a log's files by offset, position and time. Any thread; holds no lock.</summary>
-internal sealed class LogReader(SegmentSet segments)
+internal sealed class LogReader(SegmentSet segments, LogIdentity identity)
 {
     /// <summary>The batch that contains an offset; null if no file holds it.</summary>
     public LogCursor? Locate(long offset)
@@ -19,17 +19,17 @@ internal sealed class LogReader(SegmentSet segments)
 
         try
         {
-            var entry = segment.Index.FloorByOffset(offset);
-            var position = entry.Position;
-            while (true)
+            var (from, position) = Start(segment, segment.Index.FloorByOffset(offset));
+            for (var expected = from; ;)
             {
-                var header = ReadHeader(segment, position);
+                var header = ReadHeader(segment, position, expected);
                 if (header.NextOffset > offset)
                 {
                     return new LogCursor(header.BaseOffset, segment.BaseOffset, position);
                 }
 
                 position += header.Length;
+                expected = header.NextOffset;
             }
         }
         finally
@@ -53,10 +53,21 @@ internal sealed class LogReader(SegmentSet segments)
         }
 
         var start = cursor.Position;
-        var (end, next) = FindEnd(segment, cursor, limitOffset, maxBytes);
+        var (end, next) = (start, cursor.Offset);
+        try
+        {
+            (end, next) = FindEnd(segment, cursor, limitOffset, maxBytes);
+        }
+        finally
+        {
+            if (end == start)
+            {
+                segment.Release();
+            }
+        }
+
         if (end == start)
         {
-            segment.Release();
             return default;
         }
 
@@ -88,12 +99,12 @@ internal sealed class LogReader(SegmentSet segments)
         return limitOffset;
     }
 
-    private static long? FindInSegment(Segment segment, long timestampMs, long fromOffset, long limitOffset)
+    private long? FindInSegment(Segment segment, long timestampMs, long fromOffset, long limitOffset)
     {
-        var position = segment.Index.FloorByTimestamp(timestampMs).Position;
+        var (expected, position) = Start(segment, segment.Index.FloorByTimestamp(timestampMs));
         while (position < segment.End.DataBytes)
         {
-            var header = ReadHeader(segment, position);
+            var header = ReadHeader(segment, position, expected);
             if (header.BaseOffset >= limitOffset)
             {
                 return null;
@@ -103,10 +114,11 @@ internal sealed class LogReader(SegmentSet segments)
                 && header.NextOffset > fromOffset
                 && FindInBatch(segment, position, header, timestampMs, fromOffset) is { } offset)
             {
-                return offset;
+                return Math.Min(offset, limitOffset);
             }
 
             position += header.Length;
+            expected = header.NextOffset;
         }
 
         return null;
@@ -117,9 +129,15 @@ internal sealed class LogReader(SegmentSet segments)
     {
         var array = ArrayPool<byte>.Shared.Rent(header.Length);
         var batch = array.AsMemory(0, segment.File.Read(array.AsSpan(0, header.Length), position));
-        var records = BatchCompression.Decompress(batch, header, int.MaxValue, out var pooled);
+        byte[]? pooled = null;
         try
         {
+            if (batch.Length < header.Length || !RecordBatchHeader.HasValidChecksum(batch.Span))
+            {
+                throw new LogCorruptException(segment.File.Path, position, "the batch's checksum does not match its bytes");
+            }
+
+            var records = BatchCompression.Decompress(batch, header, int.MaxValue, out pooled);
             var next = 0;
             for (var offset = header.BaseOffset; offset < header.NextOffset; offset++)
             {
@@ -144,7 +162,7 @@ internal sealed class LogReader(SegmentSet segments)
         }
     }
 
-    private static (int End, long Next) FindEnd(Segment segment, in LogCursor cursor, long limitOffset, int maxBytes)
+    private (int End, long Next) FindEnd(Segment segment, in LogCursor cursor, long limitOffset, int maxBytes)
     {
         var (dataBytes, nextOffset) = segment.End;
         if (nextOffset <= limitOffset && dataBytes - cursor.Position <= maxBytes)
@@ -162,7 +180,14 @@ internal sealed class LogReader(SegmentSet segments)
         var next = cursor.Offset;
         while (end < dataBytes)
         {
-            var header = ReadHeader(segment, end);
+            if (!TryReadHeader(segment, end, next, out var header, out var fault))
+            {
+                // What stands before the damage is whole; the next read starts at it and says so.
+                return end > cursor.Position
+                    ? (end, next)
+                    : throw new LogCorruptException(segment.File.Path, end, fault);
+            }
+
             if (header.NextOffset > limitOffset
                 || (end > cursor.Position && end - cursor.Position + header.Length > maxBytes))
             {
@@ -176,12 +201,35 @@ internal sealed class LogReader(SegmentSet segments)
         return (end, next);
     }
 
-    private static RecordBatchHeader ReadHeader(Segment segment, int position)
+    /// <summary>An index entry as a place to start from; the segment's first byte where there is none.</summary>
+    private static (long Offset, int Position) Start(Segment segment, IndexEntry entry) =>
+        entry.Position == 0 ? (segment.BaseOffset, 0) : (entry.Offset, entry.Position);
+
+    private RecordBatchHeader ReadHeader(Segment segment, int position, long offset) =>
+        TryReadHeader(segment, position, offset, out var header, out var fault)
+            ? header
+            : throw new LogCorruptException(segment.File.Path, position, fault);
+
+    /// <summary>Reads a header and checks all that can be without the records: walking on a wrong one ends anywhere.</summary>
+    private bool TryReadHeader(
+        Segment segment, int position, long offset, out RecordBatchHeader header, out string fault)
     {
         Span<byte> bytes = stackalloc byte[RecordBatchHeader.Size];
         var read = segment.File.Read(bytes, position);
-        return RecordBatchHeader.TryRead(bytes[..read], out var header, out var fault)
-            ? header
-            : throw new LogCorruptException(segment.File.Path, position, fault);
+        if (!RecordBatchHeader.TryRead(bytes[..read], out header, out fault))
+        {
+            return false;
+        }
+
+        fault = header switch
+        {
+            _ when !RecordBatchHeader.HasValidStamp(bytes) => "the stamp of a batch does not match its checksum",
+            _ when header.TopicId != identity.TopicId || header.Partition != identity.Partition =>
+                $"a batch of {new LogIdentity(header.TopicId, header.Partition)} stands here",
+            _ when header.BaseOffset != offset => $"a batch with offset {header.BaseOffset} stands where {offset} should",
+            _ when header.Length > segment.End.DataBytes - position => $"a batch of {header.Length} bytes does not fit",
+            _ => string.Empty,
+        };
+        return fault.Length == 0;
     }
 }

@@ -4,12 +4,11 @@ using Weir.Storage.Segments;
 namespace Weir.Storage;
 
 /// <summary>
-/// Decides which closed segments may go and deletes them: rename, directory sync, unlink, so that a crash leaves a segment
-/// whole or gone and works on a file system without a free byte.
+/// Decides which closed segments may go and deletes them, in order and each durably, so that a crash leaves the log without
+/// a hole. Works on a file system without a free byte.
 /// </summary>
 internal sealed class LogRetention(ILogFiles files, string directory, SegmentSet segments)
 {
-    public const string DeletedSuffix = ".deleted";
     private readonly Lock _gate = new();
 
     /// <summary>First offset that the settings keep.</summary>
@@ -48,34 +47,33 @@ internal sealed class LogRetention(ILogFiles files, string directory, SegmentSet
     {
         lock (_gate)
         {
-            var gone = segments.All.TakeWhile(segment => segment.IsSealed && segment.NextOffset <= offset).ToList();
-            if (gone.Count == 0)
+            long freed = 0;
+
+            // The last one stays although it may be closed: its name and footer are what remembers the log end offset.
+            while (segments.All is [{ IsSealed: true } oldest, _, ..] && oldest.NextOffset <= offset)
             {
-                return 0;
+                Delete(oldest);
+                freed += oldest.DataBytes;
             }
 
-            foreach (var segment in gone)
-            {
-                // One at a time, oldest first: a crash between two unsynced renames could keep the older segment and lose the
-                // newer one, which looks like damage.
-                var path = $"{directory}/{Segment.FileName(segment.BaseOffset)}";
-                files.Rename(path, path + DeletedSuffix);
-                files.SyncDirectory(directory);
-                segments.RemoveFirst(1);
-            }
-
-            foreach (var segment in gone)
-            {
-                segment.Release();
-                files.Delete($"{directory}/{Segment.FileName(segment.BaseOffset)}{DeletedSuffix}");
-                var index = $"{directory}/{Segment.IndexName(segment.BaseOffset)}";
-                if (files.FileExists(index))
-                {
-                    files.Delete(index);
-                }
-            }
-
-            return gone.Sum(static segment => (long)segment.DataBytes);
+            return freed;
         }
+    }
+
+    private void Delete(Segment segment)
+    {
+        var index = $"{directory}/{Segment.IndexName(segment.BaseOffset)}";
+        if (files.FileExists(index))
+        {
+            files.Delete(index);
+        }
+
+        files.Delete($"{directory}/{Segment.FileName(segment.BaseOffset)}");
+        segments.RemoveFirst(1);
+        segment.Release();
+
+        // One at a time, oldest first: of two deletions that are not synced, a crash could keep the older segment and lose
+        // the newer one, which looks like damage.
+        files.SyncDirectory(directory);
     }
 }

@@ -66,7 +66,7 @@ public sealed class PartitionLog : IDisposable
         _writtenProducers = recovered.Producers;
         _producers = recovered.Producers.Clone();
         _writer = new SegmentWriter(files, directory, _segments, options.IndexIntervalBytes, OnRoll);
-        _reader = new LogReader(_segments);
+        _reader = new LogReader(_segments, Identity);
         _retention = new LogRetention(files, directory, _segments);
         _logStartOffset = recovered.LogStartOffset;
         _logEndOffset = _writtenOffset = _durableOffset = _snapshotOffset = recovered.LogEndOffset;
@@ -317,20 +317,26 @@ public sealed class PartitionLog : IDisposable
         lock (_gate)
         {
             ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, DurableOffset);
+            RequireSound();
             if (offset > _logStartOffset)
             {
-                Volatile.Write(ref _logStartOffset, offset);
                 _checkpoint.Write(DurableOffset, offset, isClean: false, sync: true);
+                Volatile.Write(ref _logStartOffset, offset);
             }
         }
 
-        _retention.DeleteBelow(LogStartOffset);
+        DeleteSegments();
     }
 
     /// <summary>Deletes closed segments that the settings do not keep, and forgets silent producers.</summary>
     /// <returns>Bytes that were freed.</returns>
     public long ApplyRetention(long nowMs)
     {
+        if (_state is LogState.Stopped or LogState.Corrupt)
+        {
+            return 0;
+        }
+
         lock (_gate)
         {
             _producers.Expire(nowMs - (long)Options.ProducerExpiry.TotalMilliseconds);
@@ -350,7 +356,7 @@ public sealed class PartitionLog : IDisposable
             }
         }
 
-        return _retention.DeleteBelow(LogStartOffset);
+        return DeleteSegments();
     }
 
     /// <summary>Closes in order: after a last flush by the caller, notes that nothing follows.</summary>
@@ -408,6 +414,28 @@ public sealed class PartitionLog : IDisposable
         lock (_gate)
         {
             return _tail.TryRemoveThrough(chunk, isLost: _state == LogState.Stopped);
+        }
+    }
+
+    /// <summary>What is stopped or damaged is left as it is, for the next recovery and for people to look at.</summary>
+    private void RequireSound()
+    {
+        if (_state is LogState.Stopped or LogState.Corrupt)
+        {
+            throw new LogIoException("delete", _directory, isDiskFull: false, $"the log is {_state}: {StateReason}");
+        }
+    }
+
+    private long DeleteSegments()
+    {
+        try
+        {
+            return _retention.DeleteBelow(LogStartOffset);
+        }
+        catch (LogIoException e)
+        {
+            Fail(LogState.Stopped, e.Message);
+            return 0;
         }
     }
 

@@ -95,10 +95,18 @@ public sealed class CommandLineTests
         Assert.Equal(2, faults.ExitCode);
         Assert.Contains("--data DIR", faults.Error, StringComparison.Ordinal);
         Assert.Contains("nonsense", faults.Error, StringComparison.Ordinal);
+        var unknown = await WeirProcess.RunAsync("broker", "--data", shell.PathTo("other"), "--set", "MaxConnection=5");
+        Assert.Equal(2, unknown.ExitCode);
+        Assert.Contains("did you mean 'MaxConnections'", unknown.Error, StringComparison.Ordinal);
+        await File.WriteAllTextAsync(shell.PathTo("config"), "{not json", Token);
+        var notJson = await WeirProcess.RunAsync("broker", "--data", shell.PathTo("other"), "--config", shell.PathTo("config"));
+        Assert.Equal(2, notJson.ExitCode);
+        Assert.DoesNotContain("   at ", notJson.Error, StringComparison.Ordinal);
         await File.WriteAllTextAsync(shell.PathTo("file"), "no directory", Token);
         var noDirectory = await WeirProcess.RunAsync("broker", "--data", shell.PathTo("file"), "--http", "none", "--listen", "127.0.0.1:0");
         Assert.Equal(1, noDirectory.ExitCode);
         Assert.Contains(shell.PathTo("file"), noDirectory.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", noDirectory.Error + noDirectory.Output, StringComparison.Ordinal);
     }
 
     [Fact]

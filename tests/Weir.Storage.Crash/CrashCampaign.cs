@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Weir.Protocol.Errors;
+using Weir.Protocol.Records;
 using Weir.Storage.Files;
 using Weir.Storage.Tail;
 using Weir.Testing.Support;
@@ -183,7 +184,7 @@ internal sealed class Workload(SimulatedDisk disk, LogModel[] models, SeededRand
         var producer = random.Next(3);
         var values = Enumerable.Range(0, 1 + random.Next(8)).Select(_ => Value()).ToArray();
         var sequence = model.NextSequence(producer);
-        var (batch, header) = LogContent.Batch(model.Identity, values, producer, sequence, _nowMs);
+        var (batch, header) = LogContent.Batch(model.Identity, values, new BatchProducer(producer, 0, sequence), _nowMs);
         var outcome = _logs[index].Append(batch, header, 0, _logs[index].DurableOffset, _nowMs);
         if (outcome.Code != ErrorCode.None || outcome.IsDuplicate)
         {

@@ -1,4 +1,3 @@
-using Weir.Protocol.Messages;
 using Weir.Protocol.Records;
 
 namespace Weir.Storage.Crash;
@@ -77,7 +76,7 @@ public sealed class LogModel(LogIdentity identity)
     private string? FindWrongRecord(PartitionLog log)
     {
         var expected = log.LogStartOffset;
-        foreach (var (offset, value) in LogContent.Read(log))
+        foreach (var (offset, value, _) in LogContent.Read(log))
         {
             if (offset < log.LogStartOffset)
             {
@@ -110,7 +109,7 @@ public sealed class LogModel(LogIdentity identity)
                 continue;
             }
 
-            var (batch, header) = LogContent.Batch(Identity, [[1, 2, 3]], producer, sequence + 2);
+            var (batch, header) = LogContent.Batch(Identity, [[1, 2, 3]], new BatchProducer(producer, 0, sequence + 2));
             var outcome = log.Append(batch, header, 0, log.DurableOffset, 0);
             if (outcome.Code != Protocol.Errors.ErrorCode.OutOfOrderSequence)
             {
@@ -119,76 +118,5 @@ public sealed class LogModel(LogIdentity identity)
         }
 
         return null;
-    }
-}
-
-/// <summary>Makes batches and reads logs back.</summary>
-public static class LogContent
-{
-    public static (byte[] Batch, RecordBatchHeader Header) Batch(
-        LogIdentity identity, IReadOnlyList<byte[]> values, long producerId = -1, int baseSequence = -1, long timestampMs = 0,
-        CompressionType compression = CompressionType.None)
-    {
-        using var builder = new RecordBatchBuilder(4 * 1024 * 1024);
-        foreach (var value in values)
-        {
-            builder.TryAdd(timestampMs, default, hasKey: false, value, hasValue: true, []);
-        }
-
-        var producer = producerId < 0 ? BatchProducer.None : new BatchProducer(producerId, 0, baseSequence);
-        var batch = builder.Seal(identity.TopicId, identity.Partition, producer, compression).ToArray();
-        return (batch, RecordBatchHeader.Verify(batch));
-    }
-
-    /// <summary>Every record below the durable offset, checksums verified.</summary>
-    public static IEnumerable<(long Offset, byte[] Value)> Read(PartitionLog log, int maxBytes = 64 * 1024)
-    {
-        var cursor = log.Locate(log.LogStartOffset);
-        var limit = log.Options.Durability == Durability.Fsync ? log.DurableOffset : log.WrittenOffset;
-        while (true)
-        {
-            using var slice = log.Read(ref cursor, limit, maxBytes);
-            if (slice.Length == 0)
-            {
-                yield break;
-            }
-
-            var bytes = new byte[slice.Length];
-            if (slice.IsInMemory)
-            {
-                slice.Memory.CopyTo(bytes);
-            }
-            else
-            {
-                slice.File!.Read(bytes, slice.FilePosition);
-            }
-
-            foreach (var record in Decode(bytes))
-            {
-                yield return record;
-            }
-        }
-    }
-
-    private static List<(long, byte[])> Decode(byte[] bytes)
-    {
-        var records = new List<(long, byte[])>();
-        for (ReadOnlyMemory<byte> rest = bytes; !rest.IsEmpty;)
-        {
-            var batch = rest[..(int)RecordBatchHeader.ReadLength(rest.Span)];
-            var header = RecordBatchHeader.Verify(batch.Span);
-            var body = BatchCompression.Decompress(batch, header, int.MaxValue, out _);
-            var position = 0;
-            for (var offset = header.BaseOffset; offset < header.NextOffset; offset++)
-            {
-                var record = RecordReader.Read(body.Span, position, header.BaseTimestampMs);
-                records.Add((offset, body.Slice(record.ValueStart, record.ValueLength).ToArray()));
-                position = record.End;
-            }
-
-            rest = rest[batch.Length..];
-        }
-
-        return records;
     }
 }

@@ -1,3 +1,4 @@
+using System.Reflection;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Prometheus;
+using Weir.Metadata;
 using Weir.Server.Options;
 
 namespace Weir.Server.Hosting;
@@ -24,12 +26,14 @@ public static class BrokerHost
     public static WebApplication Build(string? configFile, IReadOnlyDictionary<string, string?> settings)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        var given = new ConfigurationManager();
         if (configFile is not null)
         {
-            builder.Configuration.AddJsonFile(Path.GetFullPath(configFile), optional: false);
+            given.AddJsonFile(Path.GetFullPath(configFile), optional: false);
         }
 
-        builder.Configuration.AddEnvironmentVariables("WEIR_").AddInMemoryCollection(settings);
+        RefuseUnknownKeys(given.GetChildren().Select(static section => section.Key).Concat(settings.Keys));
+        builder.Configuration.AddConfiguration(given).AddEnvironmentVariables("WEIR_").AddInMemoryCollection(settings);
         builder.Logging.AddConfiguration(builder.Configuration.GetSection("Logging"));
         builder.Logging.AddSimpleConsole(console =>
         {
@@ -38,8 +42,10 @@ public static class BrokerHost
             console.UseUtcTimestamp = true;
         });
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
-        builder.Services.AddOptions<BrokerOptions>().Bind(builder.Configuration, binder =>
-            binder.ErrorOnUnknownConfiguration = false);
+
+        // A start that fails is told once, in words, by whoever called it.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
+        builder.Services.AddOptions<BrokerOptions>().Bind(builder.Configuration);
         builder.Services.AddSingleton<IValidateOptions<BrokerOptions>, BrokerOptionsValidator>();
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<BrokerService>();
@@ -54,6 +60,19 @@ public static class BrokerHost
         }
 
         return app;
+    }
+
+    /// <summary>A setting with a wrong name must not be taken for one that is set. The environment may hold other WEIR_ names.</summary>
+    private static void RefuseUnknownKeys(IEnumerable<string> keys)
+    {
+        var known = typeof(BrokerOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance)
+            .Select(static property => property.Name).Append("Logging").ToList();
+        var faults = keys.Where(key => !known.Contains(key, StringComparer.OrdinalIgnoreCase))
+            .Select(key => $"'{key}' is no setting; did you mean '{NearestName.Find(known, key)}'?").ToList();
+        if (faults.Count > 0)
+        {
+            throw new OptionsValidationException(string.Empty, typeof(BrokerOptions), faults);
+        }
     }
 
     private static bool BindHttp(WebApplicationBuilder builder)

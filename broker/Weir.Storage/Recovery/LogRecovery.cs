@@ -48,7 +48,7 @@ internal sealed class LogRecovery(
         try
         {
             LoadSegments();
-            var end = _segments.All.IsEmpty ? Math.Max(0, _checkpoint.RecoveryOffset) : _segments.Active.NextOffset;
+            var end = _segments.All.IsEmpty ? 0 : _segments.Active.NextOffset;
             if (_fault is null && end < _checkpoint.RecoveryOffset)
             {
                 _fault = $"offsets {end} to {_checkpoint.RecoveryOffset - 1} were durable and are missing";
@@ -89,8 +89,7 @@ internal sealed class LogRecovery(
     {
         foreach (var name in files.ListFiles(directory))
         {
-            if (name.EndsWith(LogRetention.DeletedSuffix, StringComparison.Ordinal)
-                || name.EndsWith(".tmp", StringComparison.Ordinal))
+            if (name.EndsWith(".tmp", StringComparison.Ordinal))
             {
                 files.Delete($"{directory}/{name}");
             }
@@ -123,7 +122,15 @@ internal sealed class LogRecovery(
 
     private void LoadSegment(long baseOffset, long? nextBase)
     {
-        var file = files.Open($"{directory}/{Segment.FileName(baseOffset)}", OpenKind.Write);
+        var path = $"{directory}/{Segment.FileName(baseOffset)}";
+        var file = files.Open(path, OpenKind.Write);
+        if (file.Length == 0)
+        {
+            file.Dispose();
+            CreateAgain(path);
+            file = files.Open(path, OpenKind.Write);
+        }
+
         var segment = new Segment(file, baseOffset);
         _segments.Add(segment);
         Span<byte> footerBytes = stackalloc byte[SegmentFooter.Size];
@@ -136,6 +143,22 @@ internal sealed class LogRecovery(
         {
             ScanUnsealed(segment, nextBase);
         }
+    }
+
+    /// <summary>
+    /// A segment without a byte may be one whose roll stopped at a failed sync of the directory. Its name is seen and not
+    /// on the disk, and another sync would not put it there: only a new name is written again.
+    /// </summary>
+    private void CreateAgain(string path)
+    {
+        var temporary = path + ".tmp";
+        using (var file = files.Open(temporary, OpenKind.Create))
+        {
+            file.Sync();
+        }
+
+        files.Rename(temporary, path);
+        files.SyncDirectory(directory);
     }
 
     private void LoadSealed(Segment segment, in SegmentFooter footer)
@@ -173,20 +196,21 @@ internal sealed class LogRecovery(
         var (fromOffset, fromPosition) = (segment.NextOffset, segment.DataBytes);
         using var scanner = new BatchScanner(segment.File, identity, segment.File.Length);
         var result = Scan(segment, scanner);
-        if (nextBase is { } next && segment.NextOffset != next)
+        if (nextBase is { } next)
         {
-            _fault = $"offsets {segment.NextOffset} to {next - 1} were durable and are missing from '{segment.File.Path}'";
-            return;
-        }
+            // Nothing but its footer is lost: what follows the last batch does not matter, and is not cut.
+            if (segment.NextOffset != next)
+            {
+                _fault = $"offsets {segment.NextOffset} to {next - 1} were durable and are missing from "
+                    + $"'{segment.File.Path}': {scanner.Fault}";
+                return;
+            }
 
-        if (result == ScanResult.Damaged && !TryCut(segment, scanner))
-        {
-            return;
-        }
-
-        if (nextBase is not null)
-        {
             segment.Seal();
+        }
+        else if (result == ScanResult.Damaged && !TryCut(segment, scanner))
+        {
+            return;
         }
 
         var isClean = _checkpoint.IsClean && _checkpoint.RecoveryOffset == segment.NextOffset && result == ScanResult.Empty;
@@ -252,7 +276,7 @@ internal sealed class LogRecovery(
     {
         if (fromOffset < _checkpoint.RecoveryOffset && segment.DataBytes > 0)
         {
-            var cursor = new LogReader(_segments).Locate(Math.Min(_checkpoint.RecoveryOffset, segment.NextOffset - 1));
+            var cursor = new LogReader(_segments, identity).Locate(Math.Min(_checkpoint.RecoveryOffset, segment.NextOffset - 1));
             fromPosition = cursor is { } found && found.Offset < segment.NextOffset ? found.Position : fromPosition;
         }
 
@@ -286,13 +310,19 @@ internal sealed class LogRecovery(
 
             using var scanner = new BatchScanner(segment.File, identity, segment.DataBytes);
             long position = segment.Index.FloorByOffset(_producersFrom).Position;
-            while (scanner.Read(position, null, out var header) == ScanResult.Batch)
+            ScanResult result;
+            while ((result = scanner.Read(position, null, out var header)) == ScanResult.Batch)
             {
                 position += header.Length;
                 if (header.BaseOffset >= _producersFrom)
                 {
                     _producers.Apply(header, options.MaxProducers);
                 }
+            }
+
+            if (result == ScanResult.Damaged)
+            {
+                _fault ??= $"byte {position} of '{segment.File.Path}', from which producers are rebuilt: {scanner.Fault}";
             }
         }
     }

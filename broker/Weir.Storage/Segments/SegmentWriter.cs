@@ -54,13 +54,10 @@ internal sealed class SegmentWriter(
 
         onRoll(baseOffset);
         var path = $"{directory}/{Segment.FileName(baseOffset)}";
-        var exists = files.FileExists(path);
-        var file = files.Open(path, exists ? OpenKind.Write : OpenKind.Create);
+        var file = files.Open(path, files.FileExists(path) ? OpenKind.Write : OpenKind.Create);
         try
         {
-            // A file that is there already was left by a roll that ran out of space before anything was written to it.
-            file.Truncate(0);
-            file.Allocate(MinAllocationBytes);
+            // It stays empty until the first write, so that a roll needs no space, and recovery can tell a new segment.
             file.Sync();
             files.SyncDirectory(directory);
         }

@@ -10,7 +10,7 @@ namespace Weir.Storage.Tail;
 public sealed class TailMemory(long maxBytes = 64L * 1024 * 1024, long maxUnflushedBytes = 96L * 1024 * 1024)
 {
     private static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(10);
-    private readonly ConcurrentQueue<(PartitionLog Log, TailChunk Chunk)> _chunks = new();
+    private readonly ConcurrentQueue<(PartitionLog Log, TailChunk Chunk, int Capacity)> _chunks = new();
     private long _bytes;
     private long _unflushedBytes;
 
@@ -26,8 +26,9 @@ public sealed class TailMemory(long maxBytes = 64L * 1024 * 1024, long maxUnflus
 
     internal void Add(PartitionLog log, TailChunk chunk)
     {
+        // Noted here, because a chunk that its log let go of no longer knows it.
         Interlocked.Add(ref _bytes, chunk.Capacity);
-        _chunks.Enqueue((log, chunk));
+        _chunks.Enqueue((log, chunk, chunk.Capacity));
     }
 
     /// <summary>Lets go of flushed chunks, oldest first, while there are too many bytes or they are old.</summary>
@@ -41,10 +42,9 @@ public sealed class TailMemory(long maxBytes = 64L * 1024 * 1024, long maxUnflus
             }
 
             _chunks.TryDequeue(out _);
-            var capacity = oldest.Chunk.Capacity;
             if (oldest.Log.TryReleaseTail(oldest.Chunk))
             {
-                Interlocked.Add(ref _bytes, -capacity);
+                Interlocked.Add(ref _bytes, -oldest.Capacity);
             }
             else
             {

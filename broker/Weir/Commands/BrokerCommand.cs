@@ -62,6 +62,11 @@ internal static class BrokerCommand
 
             return ExitCode.Usage;
         }
+        catch (Exception e) when (e is InvalidDataException or FileNotFoundException or InvalidOperationException)
+        {
+            Terminal.WriteError(e.InnerException?.Message ?? e.Message, "Mend the settings; docs/operations.md lists them.");
+            return ExitCode.Usage;
+        }
         catch (DataDirectoryInUseException e)
         {
             Terminal.WriteError(e.Message, "Stop the other broker, or give this one a data directory of its own.");

@@ -1,0 +1,4 @@
+using BenchmarkDotNet.Running;
+using Weir.Benchmarks;
+
+BenchmarkSwitcher.FromAssembly(typeof(LogBenchmarks).Assembly).Run(args);
