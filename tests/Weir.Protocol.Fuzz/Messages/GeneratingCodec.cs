@@ -124,8 +124,8 @@ public struct GeneratingCodec(SeededRandom random, ushort version, bool isDense 
 
     private int Count(int maxCount)
     {
-        var count = isDense ? Math.Min(maxCount, _elementsLeft) : random.Next(Math.Min(maxCount, 4) + 1);
-        count = Math.Min(count, _elementsLeft);
+        var most = Math.Min(maxCount, isDense ? _elementsLeft : Math.Min(_elementsLeft, 4));
+        var count = isDense && random.Chance(1, 2) ? most : random.Next(most + 1);
         _elementsLeft -= count;
         return count;
     }
