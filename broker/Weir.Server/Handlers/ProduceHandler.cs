@@ -121,10 +121,7 @@ internal sealed class ProduceHandler(BrokerContext broker, PartitionTable partit
         return ValueTask.CompletedTask;
     }
 
-    private static string Describe(Partition partition, ErrorCode code) => code switch
-    {
-        ErrorCode.StorageFull or ErrorCode.LogStopped or ErrorCode.CorruptLog =>
-            $"{partition.Topic}-{partition.Index}: {partition.Log.StateReason}",
-        _ => $"{partition.Topic}-{partition.Index}: {ErrorCatalog.Get(code).Advice}",
-    };
+    private static string Describe(Partition partition, ErrorCode code) => partition.Log.StateReason.Length > 0
+        ? $"{partition.Topic}-{partition.Index}: {partition.Log.StateReason}"
+        : $"{partition.Topic}-{partition.Index}: {ErrorCatalog.Get(code).Advice}";
 }

@@ -10,6 +10,8 @@ namespace Weir.Server.Handlers;
 /// <summary>Starts a subscription; its response goes before the first delivery.</summary>
 internal sealed class SubscribeHandler(PartitionTable partitions) : IOrderedHandler
 {
+    private const int MaxSubscriptions = 10_000;
+
     public ApiKey Api => ApiKey.Subscribe;
 
     public ValueTask HandleAsync(Connection connection, FrameHeader header, ReadOnlyMemory<byte> body)
@@ -20,6 +22,12 @@ internal sealed class SubscribeHandler(PartitionTable partitions) : IOrderedHand
         {
             throw new ProtocolException(
                 ErrorCode.CreditOverflow, $"credit must be from 0 to {ProtocolLimits.SubscriptionCreditBytes}");
+        }
+
+        if (connection.SubscriptionCount >= MaxSubscriptions)
+        {
+            throw new ProtocolException(
+                ErrorCode.LimitReached, $"a connection has at most {MaxSubscriptions} subscriptions: open another one");
         }
 
         var highWatermark = partition.HighWatermark;

@@ -63,6 +63,8 @@ internal sealed class Connection : IDisposable
 
     public bool IsClosed => Volatile.Read(ref _isClosed) != 0;
 
+    public int SubscriptionCount => _subscriptions.Count;
+
     /// <summary>When the send that is in progress began; 0 if none is.</summary>
     public long SendingSince => _sender.SendingSince;
 
