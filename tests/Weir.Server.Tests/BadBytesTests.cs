@@ -128,6 +128,18 @@ public sealed class BadBytesTests
     }
 
     [Fact]
+    public async Task Request_that_comes_as_a_push_and_a_push_that_asks_for_an_answer_are_refused()
+    {
+        await using var broker = await RunningBroker.StartAsync();
+        using var one = await RawConnection.GreetAsync(broker);
+        await one.SendAsync(ApiKey.Ping, new PingRequest(), FrameKind.Push);
+        Assert.Equal(ErrorCode.UnexpectedMessage, await one.ReceiveErrorAsync());
+        using var other = await RawConnection.GreetAsync(broker);
+        await other.SendAsync(ApiKey.Credit, new CreditPush());
+        Assert.Equal(ErrorCode.UnexpectedMessage, await other.ReceiveErrorAsync());
+    }
+
+    [Fact]
     public async Task Unknown_mechanism_is_refused()
     {
         await using var broker = await RunningBroker.StartAsync();

@@ -29,8 +29,6 @@ public sealed class ProduceRequest : IRequest<ProduceResponse>
 
     public Acks Acks { get; set; } = Acks.All;
 
-    public int TimeoutMs { get; set; }
-
     public ReadOnlyMemory<byte> Batch { get; set; }
 
     /// <inheritdoc/>
@@ -40,7 +38,6 @@ public sealed class ProduceRequest : IRequest<ProduceResponse>
         TopicId = c.Uuid("topicId", TopicId, "Topic.");
         Partition = c.Int32("partition", Partition, "Partition.");
         Acks = (Acks)c.UInt8("acks", (byte)Acks, "0 none (as a push), 1 leader, 2 all.");
-        TimeoutMs = c.Int32("timeoutMs", TimeoutMs, "Answer within this time; 0 for the broker's default.");
         c.BeginTags();
         c.EndTags();
         Batch = c.Payload("batch", Batch, "Exactly one record batch.");

@@ -308,6 +308,13 @@ internal sealed class Connection : IDisposable
                 $"{header.Api} is not allowed in state {State}");
         }
 
+        var isPushAllowed = header.Api is ApiKey.Credit or ApiKey.Produce;
+        var isRequestAllowed = header.Api != ApiKey.Credit;
+        if (header.Kind == FrameKind.Push ? !isPushAllowed : !isRequestAllowed)
+        {
+            throw new ProtocolException(ErrorCode.UnexpectedMessage, $"{header.Api} does not come as a {header.Kind}");
+        }
+
         var handler = _broker.Handlers.Find(header.Api);
         if (handler is null)
         {

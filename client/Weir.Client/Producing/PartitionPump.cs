@@ -130,7 +130,6 @@ internal sealed class PartitionPump(ProducerCore core, PartitionProducer owner, 
 
         var topic = core.Topic;
         _request.TopicId = topic.Id;
-        _request.TimeoutMs = core.RequestTimeoutMs;
         _request.Batch = batch.Seal(topic.Id, owner.Partition, core.Options.Compression);
         var bytes = _request.Batch.Length + ProducerCore.FrameOverheadBytes;
         lock (gate)

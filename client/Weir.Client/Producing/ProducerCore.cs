@@ -63,8 +63,6 @@ internal sealed class ProducerCore : IAsyncDisposable
     /// <summary>Delivery timeout in timestamp ticks.</summary>
     public long DeliveryTicks { get; }
 
-    public int RequestTimeoutMs => (int)_cluster.Options.RequestTimeout.TotalMilliseconds;
-
     /// <summary>Bytes at which a batch is closed.</summary>
     public int BatchBytes { get; private set; }
 
