@@ -41,6 +41,22 @@ public sealed record LogOptions
     /// <summary>Bytes that may wait for the flush; over it appends are refused as throttled. Default 32 MiB.</summary>
     public int MaxUnflushedBytes { get; init; } = 32 * 1024 * 1024;
 
-    /// <summary>Recovery cuts at any damage, as logs do that do not look for proof. For the test that must notice it.</summary>
-    internal bool TrustsAnyDamageToBeTorn { get; init; }
+    /// <summary>Rules that are left out, for the tests that must notice it.</summary>
+    internal OmittedRules Omits { get; init; }
+}
+
+/// <summary>What durability rests on. Each can be left out to show that the crash campaign would find that it is.</summary>
+[Flags]
+internal enum OmittedRules
+{
+    None = 0,
+
+    /// <summary>Recovery looks for proof of a commit before it cuts.</summary>
+    ProofBeforeCut = 1,
+
+    /// <summary>A segment's batches are synced before its footer is written.</summary>
+    SyncBeforeFooter = 2,
+
+    /// <summary>Recovery writes again what may not have been synced.</summary>
+    RewriteAtRecovery = 4,
 }

@@ -65,7 +65,7 @@ public sealed class PartitionLog : IDisposable
         _checkpoint = recovered.Checkpoint;
         _writtenProducers = recovered.Producers;
         _producers = recovered.Producers.Clone();
-        _writer = new SegmentWriter(files, directory, _segments, options.IndexIntervalBytes, OnRoll);
+        _writer = new SegmentWriter(files, directory, _segments, options, OnRoll);
         _reader = new LogReader(_segments, Identity);
         _retention = new LogRetention(files, directory, _segments);
         _logStartOffset = recovered.LogStartOffset;

@@ -1,282 +1,141 @@
-using Microsoft.Extensions.Logging.Abstractions;
-using Weir.Protocol.Errors;
-using Weir.Protocol.Records;
 using Weir.Storage.Files;
-using Weir.Storage.Tail;
 using Weir.Testing.Support;
 
 namespace Weir.Storage.Crash;
 
-/// <summary>Ways to break the code under test on purpose: the campaign must find each.</summary>
-public enum Mutation
+/// <summary>Which image broke a promise, and how.</summary>
+/// <param name="Seed">The workload's seed.</param>
+/// <param name="Image">The image's number in it, from 0.</param>
+/// <param name="Text">What is wrong.</param>
+public sealed record CrashFailure(ulong Seed, int Image, string Text);
+
+/// <summary>What a campaign covered and found.</summary>
+public sealed class CrashReport
 {
-    None,
+    /// <summary>Images that were checked.</summary>
+    public long Images { get; set; }
 
-    /// <summary>Acknowledge what was written and not synced.</summary>
-    AcknowledgeBeforeSync,
+    /// <summary>Write steps of the workloads.</summary>
+    public long Steps { get; set; }
 
-    /// <summary>Cut at the first bad checksum, whatever proves that the data was committed.</summary>
-    CutWithoutProof,
+    /// <summary>Images by the disk operation before which the power was cut.</summary>
+    public SortedDictionary<string, long> ImagesByStep { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>Leave out the directory sync after a new segment.</summary>
-    SkipDirectorySync,
+    /// <summary>Images by what the workload was doing.</summary>
+    public SortedDictionary<string, long> ImagesByDoing { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>The first failure; null if there is none.</summary>
+    public CrashFailure? Failure { get; set; }
 }
 
-/// <summary>What a campaign found.</summary>
-public sealed record CrashReport(long Images, long Steps, string? Failure, ulong Seed);
-
 /// <summary>
-/// Seeded power losses: a workload over several logs of one simulated disk is cut before a random write step, the image
-/// recovered, held against the model, used again and cut again.
+/// Seeded power losses: a workload over several logs of one simulated disk, of which crash images are taken before random
+/// write steps, in every mode, and held against what the logs promised by then.
 /// </summary>
 public sealed class CrashCampaign(Mutation mutation = Mutation.None)
 {
     private const int LogCount = 5;
-    private const int ImagesPerSeed = 4;
-    private const int OperationsPerRun = 60;
+    private const int OperationsPerSeed = 150;
+    private static readonly CrashMode[] Modes = Enum.GetValues<CrashMode>();
 
     /// <summary>Runs seeds from a first one until enough images were checked or one failed.</summary>
     public CrashReport Run(ulong firstSeed, long images)
     {
-        long checkedImages = 0;
-        long steps = 0;
-        for (var seed = firstSeed; checkedImages < images; seed++)
+        var report = new CrashReport();
+        for (var seed = firstSeed; report.Images < images && report.Failure is null; seed++)
         {
-            var failure = RunSeed(seed, ref steps);
-            checkedImages += ImagesPerSeed;
-            if (failure is not null)
-            {
-                return new CrashReport(checkedImages, steps, failure, seed);
-            }
+            RunSeed(seed, only: null, report);
         }
 
-        return new CrashReport(checkedImages, steps, null, firstSeed);
+        return report;
     }
 
-    private string? RunSeed(ulong seed, ref long steps)
+    /// <summary>Checks one image of a seed again.</summary>
+    public CrashReport Replay(ulong seed, int image)
+    {
+        var report = new CrashReport();
+        RunSeed(seed, image, report);
+        return report;
+    }
+
+    private void RunSeed(ulong seed, int? only, CrashReport report)
     {
         var random = new SeededRandom(seed);
-        var disk = new SimulatedDisk { CanSyncAll = random.Chance(1, 2) };
+        var setting = CrashSetting.Choose(random, mutation);
+        var disk = new SimulatedDisk { CanSyncAll = random.Chance(2, 3) };
         disk.CreateDirectory("partitions");
         disk.SyncDirectory("");
         var models = Enumerable.Range(0, LogCount)
-            .Select(index => new LogModel(new LogIdentity(new Guid($"00000000-0000-0000-0000-{seed % 1_000_000:D12}"), index)))
+            .Select(index => new LogModel(new LogIdentity(new Guid((int)seed, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10), index)))
             .ToArray();
-        for (var image = 0; image < ImagesPerSeed; image++)
+        var workload = new Workload(disk, models, new SeededRandom(seed, stream: 1), setting);
+        var taken = 0;
+        disk.BeforeStep = step =>
         {
-            disk.CutPowerAtStep(disk.StepCount + 1 + random.Next(200));
-            var run = new Workload(disk, models, random, mutation);
-            try
+            if (IsChosen(step, random))
             {
-                run.Run(OperationsPerRun);
-            }
-            catch (PowerLossException)
-            {
-                // As planned; a run that ends before the cut is cut here.
-            }
-
-            steps += disk.StepCount;
-            if (run.Failure is not null)
-            {
-                return run.Failure;
-            }
-
-            disk = disk.Crash(seed * 31 + (ulong)image);
-            if (Check(disk, models) is { } failure)
-            {
-                return $"image {image}: {failure}";
-            }
-        }
-
-        return null;
-    }
-
-    /// <summary>Recovers every log twice: the second time must find what the first left.</summary>
-    private string? Check(SimulatedDisk disk, LogModel[] models)
-    {
-        foreach (var model in models)
-        {
-            long end;
-            using (var log = Workload.Open(disk, model.Identity, mutation))
-            {
-                if (model.FindViolation(log) is { } violation)
+                foreach (var mode in Modes)
                 {
-                    return $"log {model.Identity.Partition}: {violation}";
+                    Check(disk, step, mode, taken++);
                 }
+            }
+        };
+        try
+        {
+            workload.Run(OperationsPerSeed);
+        }
+        catch (PowerLossException)
+        {
+            // An image failed: the rest of the workload does not matter.
+        }
 
-                end = log.LogEndOffset;
+        report.Steps += disk.StepCount;
+        report.Failure ??= workload.Failure is { } text ? new CrashFailure(seed, taken, text) : null;
+
+        void Check(SimulatedDisk live, DiskStep step, CrashMode mode, int image)
+        {
+            if (only is { } wanted && wanted != image)
+            {
+                return;
             }
 
-            model.Forget(end);
-            using var again = Workload.Open(disk, model.Identity, mutation);
-            if (again.LogEndOffset != end || model.FindViolation(again) is not null)
+            var imageSeed = (seed * 1_000_003) + (ulong)image;
+            var violation = Violation(live.CrashImage(imageSeed, mode), new ImageCheck(models, setting, imageSeed));
+            Count(report, step, workload.Doing);
+            if (violation is not null)
             {
-                return $"log {model.Identity.Partition}: a second recovery ends at {again.LogEndOffset}, the first at {end}";
+                report.Failure = new CrashFailure(
+                    seed, image, $"{mode} before step {step.Number}, {step.Operation} of '{step.Path}': {violation}");
+                live.CutPower();
             }
         }
-
-        return null;
     }
-}
 
-/// <summary>Random use of several logs through the flush loop's rounds.</summary>
-internal sealed class Workload(SimulatedDisk disk, LogModel[] models, SeededRandom random, Mutation mutation)
-{
-    private readonly TailMemory _memory = new(256 * 1024);
-    private readonly PartitionLog[] _logs = new PartitionLog[models.Length];
-    private long _nowMs = 1_000_000;
-
-    public string? Failure { get; private set; }
-
-    public static PartitionLog Open(
-        ILogFiles files, LogIdentity identity, Mutation mutation, TailMemory? memory = null) =>
-        PartitionLog.Open(
-            mutation == Mutation.SkipDirectorySync ? new NoDirectorySync(files) : files, "partitions", identity,
-            new LogOptions
-            {
-                SegmentBytes = 16 * 1024,
-                SnapshotIntervalBytes = 6 * 1024,
-                IndexIntervalBytes = 1024,
-                RetentionBytes = 64 * 1024,
-                TrustsAnyDamageToBeTorn = mutation == Mutation.CutWithoutProof,
-            },
-            memory ?? new TailMemory(), NullLogger.Instance);
-
-    public void Run(int operations)
+    // A mutated or broken log may also fail by an exception of its own: that is a finding like any other.
+    private static string? Violation(SimulatedDisk image, ImageCheck check)
     {
-        for (var i = 0; i < models.Length; i++)
+        try
         {
-            _logs[i] = Open(disk, models[i].Identity, mutation, _memory);
+            return check.FindViolation(image);
         }
-
-        for (var i = 0; i < operations && Failure is null; i++)
+        catch (Exception e) when (e is LogIoException or LogCorruptException or Protocol.Errors.ProtocolException)
         {
-            _nowMs += 10;
-            Step(random.Next(_logs.Length));
+            return e.ToString();
         }
     }
 
-    private void Step(int index)
+    private static void Count(CrashReport report, DiskStep step, string doing)
     {
-        switch (random.Next(20))
-        {
-            case < 12:
-                Append(index);
-                break;
-            case < 17:
-                Flush();
-                break;
-            case 17:
-                _logs[index].SaveCheckpoint();
-                break;
-            case 18:
-                DeleteRecords(index);
-                break;
-            default:
-                Retain(index);
-                break;
-        }
+        report.Images++;
+        var operation = step.Operation.ToString();
+        report.ImagesByStep[operation] = report.ImagesByStep.GetValueOrDefault(operation) + 1;
+        report.ImagesByDoing[doing] = report.ImagesByDoing.GetValueOrDefault(doing) + 1;
     }
 
-    private void Append(int index)
+    // Plain writes and syncs are most of all steps; the rare ones are where order matters.
+    private static bool IsChosen(DiskStep step, SeededRandom random) => step.Operation switch
     {
-        var model = models[index];
-        var producer = random.Next(3);
-        var values = Enumerable.Range(0, 1 + random.Next(8)).Select(_ => Value()).ToArray();
-        var sequence = model.NextSequence(producer);
-        var (batch, header) = LogContent.Batch(model.Identity, values, new BatchProducer(producer, 0, sequence), _nowMs);
-        var outcome = _logs[index].Append(batch, header, 0, _logs[index].DurableOffset, _nowMs);
-        if (outcome.Code != ErrorCode.None || outcome.IsDuplicate)
-        {
-            Failure = $"append to log {index} with sequence {sequence} gave {outcome}";
-            return;
-        }
-
-        model.Appended(outcome.BaseOffset, values, producer, sequence);
-    }
-
-    private byte[] Value()
-    {
-        var value = new byte[1 + random.Next(900)];
-        random.NextBytes(value);
-        return value;
-    }
-
-    /// <summary>One round as the flush loop does it; together where the disk can and many logs are dirty.</summary>
-    private void Flush()
-    {
-        var dirty = new List<int>();
-        for (var i = 0; i < _logs.Length; i++)
-        {
-            if (_logs[i].WritePending())
-            {
-                dirty.Add(i);
-            }
-        }
-
-        if (mutation == Mutation.AcknowledgeBeforeSync)
-        {
-            dirty.ForEach(i => models[i].Acknowledged = _logs[i].WrittenOffset);
-        }
-
-        if (disk.CanSyncAll && dirty.Count > FlushLoop.SyncEachAtMost)
-        {
-            disk.SyncAll();
-        }
-        else
-        {
-            dirty.ForEach(i => _logs[i].Sync());
-        }
-
-        foreach (var i in dirty)
-        {
-            _logs[i].MarkDurable();
-            models[i].Acknowledged = Math.Max(models[i].Acknowledged, _logs[i].DurableOffset);
-        }
-    }
-
-    private void DeleteRecords(int index)
-    {
-        var durable = _logs[index].DurableOffset;
-        var offset = durable == 0 ? 0 : random.Next((int)durable);
-        models[index].DeletedBelow = Math.Max(models[index].DeletedBelow, offset);
-        _logs[index].DeleteRecords(offset);
-        models[index].AcknowledgedDeletedBelow = Math.Max(models[index].AcknowledgedDeletedBelow, offset);
-    }
-
-    private void Retain(int index)
-    {
-        models[index].DeletedBelow = Math.Max(models[index].DeletedBelow, _logs[index].DurableOffset);
-        _logs[index].ApplyRetention(_nowMs);
-    }
-}
-
-/// <summary>Forwards everything but directory syncs.</summary>
-internal sealed class NoDirectorySync(ILogFiles inner) : ILogFiles
-{
-    public bool CanSyncAll => false;
-
-    public long FreeBytes => inner.FreeBytes;
-
-    public ILogFile Open(string path, OpenKind kind) => inner.Open(path, kind);
-
-    public bool FileExists(string path) => inner.FileExists(path);
-
-    public IReadOnlyList<string> ListFiles(string directory) => inner.ListFiles(directory);
-
-    public IReadOnlyList<string> ListDirectories(string directory) => inner.ListDirectories(directory);
-
-    public void CreateDirectory(string directory) => inner.CreateDirectory(directory);
-
-    public void DeleteDirectory(string directory) => inner.DeleteDirectory(directory);
-
-    public void Delete(string path) => inner.Delete(path);
-
-    public void Rename(string from, string to) => inner.Rename(from, to);
-
-    public void SyncDirectory(string directory)
-    {
-    }
-
-    public void SyncAll() => inner.SyncAll();
+        DiskOperation.Write or DiskOperation.Sync => random.Chance(1, 40),
+        _ => random.Chance(1, 20),
+    };
 }

@@ -1,14 +1,29 @@
+using Weir.Protocol.Errors;
 using Weir.Protocol.Records;
 
 namespace Weir.Storage.Crash;
 
+/// <summary>A batch that a log took.</summary>
+/// <param name="BaseOffset">Offset of its first record.</param>
+/// <param name="Values">Its records.</param>
+/// <param name="Producer">Who wrote it.</param>
+/// <param name="HighWatermark">High watermark that was stamped into it.</param>
+public sealed record ModelBatch(long BaseOffset, byte[][] Values, BatchProducer Producer, long HighWatermark)
+{
+    /// <summary>First offset after it.</summary>
+    public long NextOffset => BaseOffset + Values.Length;
+}
+
 /// <summary>What one log was given, what it promised, and how a recovered one is held against it.</summary>
 public sealed class LogModel(LogIdentity identity)
 {
-    private readonly SortedDictionary<long, (byte[] Value, long ProducerId, int Sequence)> _appended = [];
-    private readonly Dictionary<long, int> _nextSequence = [];
+    private readonly List<ModelBatch> _batches = [];
 
+    /// <summary>Which log.</summary>
     public LogIdentity Identity { get; } = identity;
+
+    /// <summary>Every batch that the log took and that was not lost unacknowledged.</summary>
+    public IReadOnlyList<ModelBatch> Batches => _batches;
 
     /// <summary>Everything below was acknowledged as durable.</summary>
     public long Acknowledged { get; set; }
@@ -19,37 +34,40 @@ public sealed class LogModel(LogIdentity identity)
     /// <summary>Highest offset below which deletion was acknowledged.</summary>
     public long AcknowledgedDeletedBelow { get; set; }
 
-    public IEnumerable<long> Producers => _nextSequence.Keys;
-
-    public int NextSequence(long producerId) => _nextSequence.GetValueOrDefault(producerId);
-
-    /// <summary>Notes a batch that the log took.</summary>
-    public void Appended(long baseOffset, IReadOnlyList<byte[]> values, long producerId, int baseSequence)
+    /// <summary>An independent copy.</summary>
+    public LogModel Clone()
     {
-        for (var i = 0; i < values.Count; i++)
+        var copy = new LogModel(Identity)
         {
-            _appended[baseOffset + i] = (values[i], producerId, baseSequence + i);
-        }
-
-        _nextSequence[producerId] = baseSequence + values.Count;
+            Acknowledged = Acknowledged,
+            DeletedBelow = DeletedBelow,
+            AcknowledgedDeletedBelow = AcknowledgedDeletedBelow,
+        };
+        copy._batches.AddRange(_batches);
+        return copy;
     }
 
-    /// <summary>After a crash: what was not acknowledged and is not there never happened.</summary>
-    public void Forget(long logEndOffset)
+    /// <summary>The last batch of a producer; null if it wrote none.</summary>
+    public ModelBatch? Last(long producerId) => _batches.FindLast(batch => batch.Producer.ProducerId == producerId);
+
+    /// <summary>Who the next batch of a producer is from: the next sequence of its epoch, or a new epoch.</summary>
+    public BatchProducer Next(long producerId, bool newEpoch) => Last(producerId) switch
     {
-        foreach (var offset in _appended.Keys.Where(offset => offset >= logEndOffset).ToList())
-        {
-            _appended.Remove(offset);
-        }
+        null => new BatchProducer(producerId, 0, 0),
+        { } last when newEpoch => new BatchProducer(producerId, (short)(last.Producer.ProducerEpoch + 1), 0),
+        { } last => last.Producer with { BaseSequence = last.Producer.BaseSequence + last.Values.Length },
+    };
 
-        foreach (var producer in _nextSequence.Keys.ToList())
-        {
-            var own = _appended.Values.Where(record => record.ProducerId == producer).ToList();
-            _nextSequence[producer] = own.Count == 0 ? 0 : own.Max(static record => record.Sequence) + 1;
-        }
+    /// <summary>Notes a batch that the log took.</summary>
+    public void Appended(ModelBatch batch) => _batches.Add(batch);
 
-        Acknowledged = logEndOffset;
-        AcknowledgedDeletedBelow = Math.Min(AcknowledgedDeletedBelow, logEndOffset);
+    /// <summary>After a recovery: what is not there never happened, and what is there stays.</summary>
+    public void Settle(PartitionLog log)
+    {
+        _batches.RemoveAll(batch => batch.BaseOffset >= log.LogEndOffset);
+        Acknowledged = log.LogEndOffset;
+        AcknowledgedDeletedBelow = Math.Max(AcknowledgedDeletedBelow, log.LogStartOffset);
+        DeletedBelow = Math.Max(DeletedBelow, log.LogStartOffset);
     }
 
     /// <summary>Why a recovered log breaks a promise; null if it keeps them all.</summary>
@@ -57,66 +75,89 @@ public sealed class LogModel(LogIdentity identity)
     {
         if (log.State != LogState.Online)
         {
-            return $"opened as {log.State}: {log.StateReason}";
+            return $"it opened as {log.State}: {log.StateReason}";
         }
 
         if (log.LogEndOffset < Acknowledged)
         {
-            return $"ends at {log.LogEndOffset}, {Acknowledged} was acknowledged";
+            return $"it ends at {log.LogEndOffset} and {Acknowledged} was acknowledged";
         }
 
-        if (log.LogStartOffset > Math.Max(DeletedBelow, 0) || log.LogStartOffset < AcknowledgedDeletedBelow)
+        if (log.LogStartOffset > DeletedBelow || log.LogStartOffset < AcknowledgedDeletedBelow)
         {
-            return $"starts at {log.LogStartOffset}, deletion was acknowledged to {AcknowledgedDeletedBelow} and asked to {DeletedBelow}";
+            return $"it starts at {log.LogStartOffset}; deletion was acknowledged to {AcknowledgedDeletedBelow} "
+                + $"and asked for to {DeletedBelow}";
         }
 
         return FindWrongRecord(log) ?? FindWrongAnswer(log);
     }
 
-    private string? FindWrongRecord(PartitionLog log)
+    /// <summary>The first record below the log's end that is missing, changed or was never appended.</summary>
+    public string? FindWrongRecord(PartitionLog log)
     {
         var expected = log.LogStartOffset;
-        foreach (var (offset, value, _) in LogContent.Read(log))
+        var at = _batches.FindIndex(batch => batch.NextOffset > expected);
+        foreach (var record in LogContent.Read(log))
         {
-            if (offset < log.LogStartOffset)
+            if (record.Offset != expected)
             {
-                continue;
+                return $"offset {record.Offset} stands where {expected} should";
             }
 
-            if (offset != expected++)
+            while (at >= 0 && at < _batches.Count && _batches[at].NextOffset <= expected)
             {
-                return $"offset {offset} stands where {expected - 1} should";
+                at++;
             }
 
-            if (!_appended.TryGetValue(offset, out var record) || !record.Value.AsSpan().SequenceEqual(value))
+            if (at < 0 || at >= _batches.Count || !IsSame(record, _batches[at]))
             {
-                return $"offset {offset} holds what was never appended there";
+                return $"offset {record.Offset} holds what was never appended there";
             }
+
+            expected++;
         }
 
-        return expected == log.LogEndOffset ? null : $"records end at {expected}, the log at {log.LogEndOffset}";
+        return expected == log.LogEndOffset ? null : $"its records end at {expected}, the log at {log.LogEndOffset}";
     }
 
-    /// <summary>Every producer's last batch that is in the log must be recognised, and the next sequence be taken.</summary>
+    private static bool IsSame(LogRecord record, ModelBatch batch) =>
+        record.Batch.BaseOffset == batch.BaseOffset
+        && record.Batch.ProducerId == batch.Producer.ProducerId
+        && record.Batch.BaseSequence == batch.Producer.BaseSequence
+        && record.Value.AsSpan().SequenceEqual(batch.Values[record.Offset - batch.BaseOffset]);
+
+    /// <summary>Every producer's last batch must be recognised, and no jump over the next sequence be taken.</summary>
     private string? FindWrongAnswer(PartitionLog log)
     {
-        foreach (var producer in Producers)
+        var seen = new HashSet<long> { RecordBatchHeader.NoProducerId };
+        for (var i = _batches.Count - 1; i >= 0; i--)
         {
-            var last = _appended.Where(pair => pair.Key < log.LogEndOffset && pair.Value.ProducerId == producer)
-                .Select(static pair => (int?)pair.Value.Sequence).Max();
-            if (last is not { } sequence)
+            var batch = _batches[i];
+            if (batch.BaseOffset >= log.LogEndOffset || !seen.Add(batch.Producer.ProducerId))
             {
                 continue;
             }
 
-            var (batch, header) = LogContent.Batch(Identity, [[1, 2, 3]], new BatchProducer(producer, 0, sequence + 2));
-            var outcome = log.Append(batch, header, 0, log.DurableOffset, 0);
-            if (outcome.Code != Protocol.Errors.ErrorCode.OutOfOrderSequence)
+            var retried = Append(log, batch.Values, batch.Producer);
+            if (!retried.IsDuplicate || retried.BaseOffset != batch.BaseOffset || retried.NextOffset != batch.NextOffset)
             {
-                return $"producer {producer} was let jump over sequence {sequence + 1}: {outcome.Code}";
+                return $"the retry of {batch.Producer} at offset {batch.BaseOffset} was answered by {retried}";
+            }
+
+            var sequence = batch.Producer.BaseSequence + batch.Values.Length;
+            var jumped = Append(log, batch.Values, batch.Producer with { BaseSequence = sequence + 1 });
+            if (jumped.Code != ErrorCode.OutOfOrderSequence)
+            {
+                return $"{batch.Producer} was let jump over sequence {sequence}: {jumped}";
             }
         }
 
         return null;
+    }
+
+    private AppendOutcome Append(PartitionLog log, byte[][] values, BatchProducer producer)
+    {
+        var (bytes, header) = LogContent.Batch(Identity, values, producer);
+        return log.Append(bytes, header, 0, log.DurableOffset, 0);
     }
 }

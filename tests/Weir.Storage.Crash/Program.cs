@@ -2,25 +2,32 @@ using System.Diagnostics;
 using System.Globalization;
 using Weir.Storage.Crash;
 
-var images = Read("--images", 20_000);
-var seed = (ulong)Read("--seed", Random.Shared.Next());
+var seed = (ulong)(Read("--seed") ?? Random.Shared.Next());
 var stopwatch = Stopwatch.StartNew();
-var report = new CrashCampaign().Run(seed, images);
+var report = Read("--image") is { } image
+    ? new CrashCampaign().Replay(seed, (int)image)
+    : new CrashCampaign().Run(seed, Read("--images") ?? 20_000);
 Console.WriteLine(
     $"{report.Images} crash images from seed {seed}, {report.Steps} write steps, {stopwatch.Elapsed.TotalSeconds:F1} s");
+Print("power cut before", report.ImagesByStep);
+Print("while the log did", report.ImagesByDoing);
 if (report.Failure is null)
 {
-    Console.WriteLine("no acknowledged record is missing or changed");
+    Console.WriteLine("every promise was kept");
     return 0;
 }
 
-Console.WriteLine($"FAILED: {report.Failure}");
+Console.WriteLine($"FAILED: {report.Failure.Text}");
 Console.WriteLine(
-    $"replay: dotnet run -c Release --project tests/Weir.Storage.Crash -- --images 1 --seed {report.Seed}");
+    "replay: dotnet run -c Release --project tests/Weir.Storage.Crash -- "
+    + $"--seed {report.Failure.Seed} --image {report.Failure.Image}");
 return 1;
 
-long Read(string name, long fallback)
+static void Print(string title, SortedDictionary<string, long> counts) =>
+    Console.WriteLine($"  {title}: {string.Join(", ", counts.Select(pair => $"{pair.Key} {pair.Value}"))}");
+
+long? Read(string name)
 {
     var index = Array.IndexOf(args, name);
-    return index >= 0 && index + 1 < args.Length ? long.Parse(args[index + 1], CultureInfo.InvariantCulture) : fallback;
+    return index >= 0 && index + 1 < args.Length ? long.Parse(args[index + 1], CultureInfo.InvariantCulture) : null;
 }

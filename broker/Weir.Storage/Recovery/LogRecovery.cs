@@ -180,10 +180,23 @@ internal sealed class LogRecovery(
                 return;
             }
 
-            IndexFile.Save(files, directory, segment);
+            SaveIndex(segment);
         }
 
         segment.Seal();
+    }
+
+    private void SaveIndex(Segment segment)
+    {
+        try
+        {
+            IndexFile.Save(files, directory, segment);
+        }
+        catch (LogIoException e) when (e.IsDiskFull)
+        {
+            // A log on a full disk must open, to be read and to be shortened: the index is built again next time.
+            StorageLog.SnapshotFailed(logger, identity, e.Message);
+        }
     }
 
     private void ScanUnsealed(Segment segment, long? nextBase)
@@ -257,7 +270,7 @@ internal sealed class LogRecovery(
     private bool TryCut(Segment segment, BatchScanner scanner)
     {
         var fault = scanner.Fault;
-        if (!options.TrustsAnyDamageToBeTorn
+        if (!options.Omits.HasFlag(OmittedRules.ProofBeforeCut)
             && (segment.NextOffset < _checkpoint.RecoveryOffset
                 || scanner.HasProofOfCommit(segment.DataBytes, segment.NextOffset)))
         {
@@ -280,6 +293,11 @@ internal sealed class LogRecovery(
         {
             var cursor = new LogReader(_segments, identity).Locate(Math.Min(_checkpoint.RecoveryOffset, segment.NextOffset - 1));
             fromPosition = cursor is { } found && found.Offset < segment.NextOffset ? found.Position : fromPosition;
+        }
+
+        if (options.Omits.HasFlag(OmittedRules.RewriteAtRecovery))
+        {
+            fromPosition = segment.DataBytes;
         }
 
         var buffer = ArrayPool<byte>.Shared.Rent(1024 * 1024);

@@ -10,7 +10,7 @@ namespace Weir.Storage.Segments;
 /// for lack of space and be tried again; nothing is written twice to different places.
 /// </summary>
 internal sealed class SegmentWriter(
-    ILogFiles files, string directory, SegmentSet segments, int indexIntervalBytes, Action<long> onRoll)
+    ILogFiles files, string directory, SegmentSet segments, LogOptions options, Action<long> onRoll)
 {
     private const int MinAllocationBytes = 256 * 1024;
     private const int MaxAllocationStepBytes = 64 * 1024 * 1024;
@@ -36,7 +36,7 @@ internal sealed class SegmentWriter(
         while (!bytes.IsEmpty)
         {
             RecordBatchHeader.TryRead(bytes, out var header, out _);
-            segment.Extend(header, indexIntervalBytes);
+            segment.Extend(header, options.IndexIntervalBytes);
             onBatch(header);
             bytes = bytes[header.Length..];
         }
@@ -72,8 +72,12 @@ internal sealed class SegmentWriter(
 
     private void Seal(Segment segment)
     {
-        // The footer vouches for the data before it, so it must not reach the disk first.
-        segment.File.Sync();
+        if (!options.Omits.HasFlag(OmittedRules.SyncBeforeFooter))
+        {
+            // The footer vouches for the data before it, so it must not reach the disk first.
+            segment.File.Sync();
+        }
+
         Span<byte> footer = stackalloc byte[SegmentFooter.Size];
         new SegmentFooter(
             segment.BaseOffset, segment.NextOffset, segment.DataBytes, segment.MaxTimestampMs, segment.LastAppendTimeMs)

@@ -111,6 +111,21 @@ public sealed class StorageFullTests : IDisposable
     }
 
     [Fact]
+    public void Log_without_its_indexes_opens_on_a_full_disk()
+    {
+        using var bed = new LogTestBed(new LogOptions { SegmentBytes = 4 * 1024 });
+        for (var i = 0; i < 12; i++)
+        {
+            bed.AppendDurable(1, 1200);
+        }
+
+        bed.Files.Delete(LogTestBed.IndexPath(0));
+        bed.Disk.Capacity = Used(bed);
+        bed.Reopen(close: false);
+        bed.AssertHolds(12);
+    }
+
+    [Fact]
     public void Warning_of_low_space_refuses_appends_and_flushes_what_was_taken()
     {
         _bed.Append();
