@@ -64,7 +64,7 @@ internal sealed class ImageCheck(LogModel[] models, CrashSetting setting, ulong 
                 return $"log {model.Identity.Partition}: {violation}";
             }
 
-            model.Settle(log);
+            model.Settle(log, afterPowerLoss: true);
         }
 
         return null;

@@ -62,11 +62,15 @@ public sealed class LogModel(LogIdentity identity)
     public void Appended(ModelBatch batch) => _batches.Add(batch);
 
     /// <summary>After a recovery: what is not there never happened, and what is there stays.</summary>
-    public void Settle(PartitionLog log)
+    /// <param name="log">The recovered log.</param>
+    /// <param name="afterPowerLoss">
+    /// Whether its start came from the disk too. The page cache may hold one that retention moved, which is not promised.
+    /// </param>
+    public void Settle(PartitionLog log, bool afterPowerLoss)
     {
         _batches.RemoveAll(batch => batch.BaseOffset >= log.LogEndOffset);
         Acknowledged = log.LogEndOffset;
-        AcknowledgedDeletedBelow = Math.Max(AcknowledgedDeletedBelow, log.LogStartOffset);
+        AcknowledgedDeletedBelow = Math.Max(AcknowledgedDeletedBelow, afterPowerLoss ? log.LogStartOffset : 0);
         DeletedBelow = Math.Max(DeletedBelow, log.LogStartOffset);
     }
 

@@ -152,7 +152,7 @@ internal sealed class Workload : ILogListener
         _logs[index] = _setting.Open(_disk, _models[index].Identity, _memory);
         _logs[index].Listener = this;
         Failure ??= _models[index].FindViolation(_logs[index]) is { } violation ? $"log {index} reopened: {violation}" : null;
-        _models[index].Settle(_logs[index]);
+        _models[index].Settle(_logs[index], afterPowerLoss: false);
     }
 
     private void Append(int index)

@@ -144,6 +144,27 @@ public sealed class DamageTests : IDisposable
     }
 
     [Fact]
+    public void Damage_before_the_index_of_the_active_segment_does_not_keep_the_log_from_opening()
+    {
+        using var bed = new LogTestBed(new LogOptions { SnapshotIntervalBytes = 4000 });
+        for (var i = 0; i < 7; i++)
+        {
+            bed.AppendDurable(1, RecordBytes);
+            if (i == 5)
+            {
+                bed.Log.SaveCheckpoint();
+            }
+        }
+
+        // The index covers four batches and the recovery point six: recovery must find that place without what is before.
+        bed.Disk.Rot(LogTestBed.SegmentPath(0), bed.Log.Locate(1).Position, 1);
+        bed.Reopen(close: false);
+        Assert.Equal(7, bed.Log.LogEndOffset);
+        Assert.Single(LogContent.Read(bed.Log, 0, 1));
+        Assert.Throws<LogCorruptException>(() => LogContent.Read(bed.Log, 0, 2).Count());
+    }
+
+    [Fact]
     public void Missing_segment_in_the_middle_is_damage()
     {
         Fill(12);

@@ -93,6 +93,20 @@ public sealed class RetentionTests : IDisposable
     }
 
     [Fact]
+    public void Deletion_below_what_retention_moved_is_durable_too()
+    {
+        Set(_bed.Options with { RetentionAge = Age });
+        Fill(segments: 2);
+        SealTheLast();
+        _bed.Time.Advance(Age * 2);
+        Retain();
+        Assert.Equal(6, _bed.Log.LogStartOffset);
+        _bed.Log.DeleteRecords(4);
+        _bed.Crash();
+        Assert.True(_bed.Log.LogStartOffset >= 4, $"it starts at {_bed.Log.LogStartOffset}");
+    }
+
+    [Fact]
     public void Power_loss_while_many_segments_are_deleted_leaves_no_hole()
     {
         Set(_bed.Options with { RetentionBytes = 0 });
