@@ -36,6 +36,7 @@ internal sealed class LogRecovery(
     private Checkpoint _checkpoint;
     private long _producersFrom;
     private long _scannedBytes;
+    private int _durableBytes;
     private string? _fault;
 
     public RecoveredLog Run()
@@ -207,7 +208,8 @@ internal sealed class LogRecovery(
             segment.Restore(summary, index);
         }
 
-        var (fromOffset, fromPosition) = (segment.NextOffset, segment.DataBytes);
+        // An index is written after what it covers was synced.
+        _durableBytes = segment.DataBytes;
         using var scanner = new BatchScanner(segment.File, identity, segment.File.Length);
         var result = Scan(segment, scanner);
         if (nextBase is { } next)
@@ -230,7 +232,7 @@ internal sealed class LogRecovery(
         var isClean = _checkpoint.IsClean && _checkpoint.RecoveryOffset == segment.NextOffset && result == ScanResult.Empty;
         if (!isClean)
         {
-            MakeDurable(segment, fromOffset, fromPosition);
+            MakeDurable(segment);
         }
     }
 
@@ -264,6 +266,10 @@ internal sealed class LogRecovery(
 
             segment.Extend(header, options.IndexIntervalBytes);
             _scannedBytes += header.Length;
+            if (segment.NextOffset <= _checkpoint.RecoveryOffset)
+            {
+                _durableBytes = segment.DataBytes;
+            }
         }
     }
 
@@ -287,19 +293,9 @@ internal sealed class LogRecovery(
     /// Writes again what may never have been synced, and syncs it. Reading it back proves nothing: after a failed sync the
     /// page cache shows what the disk does not have (Rebello, ATC'20).
     /// </summary>
-    private void MakeDurable(Segment segment, long fromOffset, int fromPosition)
+    private void MakeDurable(Segment segment)
     {
-        if (fromOffset < _checkpoint.RecoveryOffset && segment.DataBytes > 0)
-        {
-            var cursor = new LogReader(_segments, identity).Locate(Math.Min(_checkpoint.RecoveryOffset, segment.NextOffset - 1));
-            fromPosition = cursor is { } found && found.Offset < segment.NextOffset ? found.Position : fromPosition;
-        }
-
-        if (options.Omits.HasFlag(OmittedRules.RewriteAtRecovery))
-        {
-            fromPosition = segment.DataBytes;
-        }
-
+        var fromPosition = options.Omits.HasFlag(OmittedRules.RewriteAtRecovery) ? segment.DataBytes : _durableBytes;
         var buffer = ArrayPool<byte>.Shared.Rent(1024 * 1024);
         for (long position = fromPosition; position < segment.DataBytes;)
         {
