@@ -326,11 +326,11 @@ public sealed class PartitionLog : IDisposable
         {
             ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, DurableOffset);
             RequireSound();
-            if (offset > _logStartOffset)
-            {
-                _checkpoint.Write(DurableOffset, offset, isClean: false, sync: true);
-                Volatile.Write(ref _logStartOffset, offset);
-            }
+
+            // Written even if the log starts there already: retention moves the start without making it durable.
+            var start = Math.Max(_logStartOffset, offset);
+            _checkpoint.Write(DurableOffset, start, isClean: false, sync: true);
+            Volatile.Write(ref _logStartOffset, start);
         }
 
         DeleteSegments();
