@@ -2,7 +2,6 @@ using Microsoft.Extensions.Logging;
 using Weir.Protocol.Errors;
 using Weir.Protocol.Records;
 using Weir.Storage.Files;
-using Weir.Storage.Indexes;
 using Weir.Storage.Producers;
 using Weir.Storage.Recovery;
 using Weir.Storage.Segments;
@@ -23,7 +22,6 @@ public sealed class PartitionLog : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly Lock _flushGate = new();
-    private readonly ILogFiles _files;
     private readonly string _directory;
     private readonly ILogger _logger;
     private readonly TailMemory _memory;
@@ -34,28 +32,23 @@ public sealed class PartitionLog : IDisposable
     private readonly LogRetention _retention;
     private readonly CheckpointFile _checkpoint;
     private readonly ProducerStateTable _producers;
-    private readonly ProducerStateTable _writtenProducers;
+    private readonly LogSnapshots _snapshots;
+    private readonly AppendFrontier _frontier;
+    private readonly LogStatus _status;
     private readonly List<(TailChunk Chunk, int Length)> _pending = [];
     private long _logStartOffset;
     private long _logEndOffset;
     private long _writtenOffset;
     private long _durableOffset;
     private long _unflushedBytes;
-    private long _appendSegmentBase;
-    private long _appendSegmentBytes;
-    private long _appendSegmentStartMs;
-    private long _snapshotOffset;
-    private long _bytesSinceSnapshot;
     private int _isQueuedForFlush;
     private volatile bool _isLowOnSpace;
     private volatile bool _rollWanted;
-    private volatile LogState _state;
 
     internal PartitionLog(
         ILogFiles files, string directory, LogIdentity identity, LogOptions options, TailMemory memory, ILogger logger,
         RecoveredLog recovered)
     {
-        _files = files;
         _directory = directory;
         _logger = logger;
         _memory = memory;
@@ -63,20 +56,16 @@ public sealed class PartitionLog : IDisposable
         Options = options;
         _segments = recovered.Segments;
         _checkpoint = recovered.Checkpoint;
-        _writtenProducers = recovered.Producers;
         _producers = recovered.Producers.Clone();
-        _writer = new SegmentWriter(files, directory, _segments, options, OnRoll);
+        _snapshots = new LogSnapshots(files, directory, identity, _segments, recovered.Producers, logger);
+        _snapshots.Start(recovered.LogEndOffset, recovered.ScannedBytes);
+        _writer = new SegmentWriter(files, directory, _segments, options, _snapshots.OnRoll);
         _reader = new LogReader(_segments, Identity);
         _retention = new LogRetention(files, directory, _segments);
         _logStartOffset = recovered.LogStartOffset;
-        _logEndOffset = _writtenOffset = _durableOffset = _snapshotOffset = recovered.LogEndOffset;
-        _bytesSinceSnapshot = recovered.ScannedBytes;
-        _state = recovered.Fault is null ? LogState.Online : LogState.Corrupt;
-        StateReason = recovered.Fault ?? string.Empty;
-        var active = _segments.All.LastOrDefault();
-        _appendSegmentBase = active is null || active.IsSealed ? _logEndOffset : active.BaseOffset;
-        _appendSegmentBytes = active is null || active.IsSealed ? 0 : active.DataBytes;
-        _appendSegmentStartMs = active?.FirstAppendTimeMs ?? long.MaxValue;
+        _logEndOffset = _writtenOffset = _durableOffset = recovered.LogEndOffset;
+        _status = new LogStatus(identity, recovered.Fault, logger);
+        _frontier = new AppendFrontier(_segments.All.LastOrDefault(), _logEndOffset);
     }
 
     /// <summary>Which partition it is.</summary>
@@ -89,10 +78,10 @@ public sealed class PartitionLog : IDisposable
     public ILogListener? Listener { get; set; }
 
     /// <summary>Whether it takes and serves records.</summary>
-    public LogState State => _state;
+    public LogState State => _status.State;
 
     /// <summary>Why it is not online, for people; empty if it is.</summary>
-    public string StateReason { get; private set; }
+    public string StateReason => _status.Reason;
 
     /// <summary>First offset that is kept.</summary>
     public long LogStartOffset => Volatile.Read(ref _logStartOffset);
@@ -198,7 +187,7 @@ public sealed class PartitionLog : IDisposable
     {
         lock (_flushGate)
         {
-            return _state is not (LogState.Stopped or LogState.Corrupt) && WriteTaken();
+            return _status.IsSound && WriteTaken();
         }
     }
 
@@ -207,7 +196,7 @@ public sealed class PartitionLog : IDisposable
     {
         lock (_flushGate)
         {
-            if (_state is LogState.Stopped or LogState.Corrupt || _segments.All.IsEmpty)
+            if (!_status.IsSound || _segments.All.IsEmpty)
             {
                 return;
             }
@@ -218,7 +207,7 @@ public sealed class PartitionLog : IDisposable
             }
             catch (LogIoException e)
             {
-                Fail(LogState.Stopped, e.Message);
+                Stop(e.Message);
             }
         }
     }
@@ -228,16 +217,13 @@ public sealed class PartitionLog : IDisposable
     {
         lock (_flushGate)
         {
-            if (_state is LogState.Stopped or LogState.Corrupt)
+            if (!_status.IsSound)
             {
                 return;
             }
 
             Volatile.Write(ref _durableOffset, _writtenOffset);
-            if (_bytesSinceSnapshot >= Options.SnapshotIntervalBytes)
-            {
-                SaveSnapshot();
-            }
+            _snapshots.SaveIfDue(_durableOffset, Options);
         }
     }
 
@@ -247,14 +233,20 @@ public sealed class PartitionLog : IDisposable
     public void SetLowOnSpace(bool isLow) => _isLowOnSpace = isLow;
 
     /// <summary>Stops the log for a failure that its caller met, as in a sync of the whole file system.</summary>
-    public void Stop(string reason) => Fail(LogState.Stopped, reason);
+    public void Stop(string reason)
+    {
+        if (_status.TryStop(reason))
+        {
+            ReleaseUnflushed();
+        }
+    }
 
     /// <summary>Notes what is durable, so that recovery knows; not synced, as it was true before it is written.</summary>
     public void SaveCheckpoint()
     {
         lock (_gate)
         {
-            if (_state is LogState.Online or LogState.StorageFull && _checkpoint.Current.RecoveryOffset != DurableOffset)
+            if (_status.IsSound && _checkpoint.Current.RecoveryOffset != DurableOffset)
             {
                 try
                 {
@@ -279,7 +271,7 @@ public sealed class PartitionLog : IDisposable
             ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, _logEndOffset);
             if (offset == _logEndOffset)
             {
-                return new LogCursor(offset, _appendSegmentBase, (int)_appendSegmentBytes);
+                return new LogCursor(offset, _frontier.SegmentBase, _frontier.Position);
             }
 
             if (_tail.TryLocate(offset, out var cursor))
@@ -340,7 +332,7 @@ public sealed class PartitionLog : IDisposable
     /// <returns>Bytes that were freed.</returns>
     public long ApplyRetention(long nowMs)
     {
-        if (_state is LogState.Stopped or LogState.Corrupt)
+        if (!_status.IsSound)
         {
             return 0;
         }
@@ -372,9 +364,9 @@ public sealed class PartitionLog : IDisposable
     {
         lock (_flushGate)
         {
-            if (_state == LogState.Online && !HasUnsynced && !HasPending && !_segments.All.IsEmpty)
+            if (State == LogState.Online && !HasUnsynced && !HasPending && !_segments.All.IsEmpty)
             {
-                SaveSnapshot();
+                _snapshots.Save(_durableOffset, Options);
                 NoteCleanEnd();
             }
 
@@ -417,11 +409,8 @@ public sealed class PartitionLog : IDisposable
         lock (_gate)
         {
             _tail.Clear();
-            _memory.AddUnflushed(-Interlocked.Exchange(ref _unflushedBytes, 0));
-            if (_state != LogState.Corrupt)
-            {
-                _state = LogState.Stopped;
-            }
+            ReleaseUnflushed();
+            _status.Close();
         }
 
         foreach (var segment in _segments.All)
@@ -442,16 +431,16 @@ public sealed class PartitionLog : IDisposable
     {
         lock (_gate)
         {
-            return _tail.TryRemoveThrough(chunk, isLost: _state == LogState.Stopped);
+            return _tail.TryRemoveThrough(chunk, isLost: State == LogState.Stopped);
         }
     }
 
     /// <summary>What is stopped or damaged is left as it is, for the next recovery and for people to look at.</summary>
     private void RequireSound()
     {
-        if (_state is LogState.Stopped or LogState.Corrupt)
+        if (!_status.IsSound)
         {
-            throw new LogIoException("delete", _directory, isDiskFull: false, $"the log is {_state}: {StateReason}");
+            throw new LogIoException("delete", _directory, isDiskFull: false, $"the log is {State}: {StateReason}");
         }
     }
 
@@ -463,12 +452,12 @@ public sealed class PartitionLog : IDisposable
         }
         catch (LogIoException e)
         {
-            Fail(LogState.Stopped, e.Message);
+            Stop(e.Message);
             return 0;
         }
     }
 
-    private ErrorCode Refuse(in RecordBatchHeader header) => _state switch
+    private ErrorCode Refuse(in RecordBatchHeader header) => State switch
     {
         LogState.Stopped => ErrorCode.LogStopped,
         LogState.Corrupt => ErrorCode.CorruptLog,
@@ -482,22 +471,14 @@ public sealed class PartitionLog : IDisposable
     private AppendOutcome AppendNew(
         ReadOnlySpan<byte> batch, in RecordBatchHeader header, int leaderEpoch, long highWatermark, long nowMs)
     {
-        var isTooLong = _appendSegmentBytes + batch.Length + SegmentFooter.Size > Options.SegmentBytes;
-        var isTooOld = nowMs - _appendSegmentStartMs > (long)Options.SegmentAge.TotalMilliseconds;
-        if (_appendSegmentBytes > 0 && (isTooLong || isTooOld || _rollWanted))
+        if (_rollWanted || _frontier.IsRollDue(batch.Length, Options, nowMs))
         {
-            _appendSegmentBase = _logEndOffset;
-            _appendSegmentBytes = 0;
+            _frontier.TryRoll(_logEndOffset);
             _rollWanted = false;
         }
 
-        if (_appendSegmentBytes == 0)
-        {
-            _appendSegmentStartMs = nowMs;
-        }
-
         var chunk = _tail.Reserve(
-            _appendSegmentBase, (int)_appendSegmentBytes, _logEndOffset, batch.Length, nowMs, out var isNew);
+            _frontier.SegmentBase, _frontier.Position, _logEndOffset, batch.Length, nowMs, out var isNew);
         if (isNew)
         {
             _memory.Add(this, chunk);
@@ -507,7 +488,7 @@ public sealed class PartitionLog : IDisposable
         var stamped = header with { BaseOffset = _logEndOffset, AppendTimeMs = nowMs };
         chunk.Publish(batch.Length, stamped.NextOffset);
         _producers.Apply(stamped, Options.MaxProducers);
-        _appendSegmentBytes += batch.Length;
+        _frontier.Advance(batch.Length, nowMs);
         Interlocked.Add(ref _unflushedBytes, batch.Length);
         _memory.AddUnflushed(batch.Length);
         Volatile.Write(ref _logEndOffset, stamped.NextOffset);
@@ -530,19 +511,18 @@ public sealed class PartitionLog : IDisposable
                 _writer.Write(chunk, length, Options.SegmentBytes, OnBatchWritten);
                 Interlocked.Add(ref _unflushedBytes, -bytes);
                 _memory.AddUnflushed(-bytes);
-                _bytesSinceSnapshot += bytes;
                 Volatile.Write(ref _writtenOffset, _segments.Active.NextOffset);
             }
 
-            Resume();
+            _status.SpaceReturned();
         }
         catch (LogIoException e) when (e.IsDiskFull)
         {
-            Fail(LogState.StorageFull, e.Message);
+            _status.StorageFull(e.Message);
         }
         catch (LogIoException e)
         {
-            Fail(LogState.Stopped, e.Message);
+            Stop(e.Message);
         }
         finally
         {
@@ -554,7 +534,7 @@ public sealed class PartitionLog : IDisposable
             _pending.Clear();
         }
 
-        return _state != LogState.Stopped && HasUnsynced;
+        return _status.IsSound && HasUnsynced;
     }
 
     private void TakePending()
@@ -576,86 +556,22 @@ public sealed class PartitionLog : IDisposable
     {
         lock (_gate)
         {
-            if (_appendSegmentBytes == 0 || _logEndOffset != _writtenOffset)
+            if (_logEndOffset != _writtenOffset)
             {
                 return;
             }
 
-            _appendSegmentBase = _logEndOffset;
-            _appendSegmentBytes = 0;
             _rollWanted = false;
+            if (!_frontier.TryRoll(_logEndOffset))
+            {
+                return;
+            }
         }
 
         _writer.Roll(_writtenOffset);
     }
 
-    /// <summary>
-    /// Before a new segment: what comes before it is durable, and retention may delete it once this is. The producers that
-    /// wrote it must not be forgotten with it.
-    /// </summary>
-    private void OnRoll(long baseOffset)
-    {
-        ProducerSnapshot.Save(_files, _directory, baseOffset, _writtenProducers);
-        _snapshotOffset = baseOffset;
-        _bytesSinceSnapshot = 0;
-    }
+    private void OnBatchWritten(RecordBatchHeader batch) => _snapshots.OnBatchWritten(batch, Options.MaxProducers);
 
-    private void OnBatchWritten(RecordBatchHeader batch) => _writtenProducers.Apply(batch, Options.MaxProducers);
-
-    private void Resume()
-    {
-        if (_state == LogState.StorageFull)
-        {
-            _state = LogState.Online;
-            StateReason = string.Empty;
-            StorageLog.SpaceReturned(_logger, Identity);
-        }
-    }
-
-    private void Fail(LogState state, string reason)
-    {
-        if (_state == state || _state is LogState.Stopped or LogState.Corrupt)
-        {
-            return;
-        }
-
-        StateReason = reason;
-        _state = state;
-        if (state == LogState.StorageFull)
-        {
-            StorageLog.StorageFull(_logger, Identity, reason);
-        }
-        else
-        {
-            _memory.AddUnflushed(-Interlocked.Exchange(ref _unflushedBytes, 0));
-            StorageLog.LogStopped(_logger, Identity, reason);
-        }
-    }
-
-    private void SaveSnapshot()
-    {
-        if (_snapshotOffset == _durableOffset && _bytesSinceSnapshot == 0)
-        {
-            return;
-        }
-
-        try
-        {
-            if (_segments.Active.DataBytes > 0)
-            {
-                _writtenProducers.Expire(
-                    _segments.Active.LastAppendTimeMs - (long)Options.ProducerExpiry.TotalMilliseconds);
-            }
-
-            IndexFile.Save(_files, _directory, _segments.Active);
-            ProducerSnapshot.Save(_files, _directory, _durableOffset, _writtenProducers);
-            _snapshotOffset = _durableOffset;
-            _bytesSinceSnapshot = 0;
-        }
-        catch (LogIoException e)
-        {
-            // A cache: recovery reads more of the log without it.
-            StorageLog.SnapshotFailed(_logger, Identity, e.Message);
-        }
-    }
+    private void ReleaseUnflushed() => _memory.AddUnflushed(-Interlocked.Exchange(ref _unflushedBytes, 0));
 }
