@@ -100,11 +100,33 @@ internal sealed class TopicCatalog(
         try
         {
             // Off the connection's thread: it waits for the disk.
-            return await Task.Run(change).ConfigureAwait(false);
+            return await Task.Run(() => RunChange(change)).ConfigureAwait(false);
         }
         finally
         {
             _changes.Release();
+        }
+    }
+
+    /// <summary>
+    /// A change that failed for lack of space may have settled with this one, or with the refusal of its repetition: then its
+    /// logs are missing.
+    /// </summary>
+    private T RunChange<T>(Func<T> change)
+    {
+        try
+        {
+            return change();
+        }
+        finally
+        {
+            if (Image.PartitionCount != partitions.Count)
+            {
+                foreach (var topic in Image.Topics)
+                {
+                    OpenMissing(topic.Name);
+                }
+            }
         }
     }
 
