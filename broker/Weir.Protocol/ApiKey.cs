@@ -59,4 +59,52 @@ public enum ApiKey : ushort
 
     /// <summary>The broker is going away: finish and reconnect.</summary>
     Drain = 18,
+
+    /// <summary>Between brokers: a candidate of the metadata quorum asks for a vote.</summary>
+    Vote = 30,
+
+    /// <summary>Between brokers: a leader of the metadata quorum makes itself known.</summary>
+    BeginEpoch = 31,
+
+    /// <summary>Between brokers: the leader of the metadata quorum asks a voter to take over.</summary>
+    TransferLeadership = 32,
+
+    /// <summary>Between brokers: reads the metadata log; a voter's next fetch is its acknowledgement.</summary>
+    FetchMetadata = 33,
+
+    /// <summary>Between brokers: reads a piece of a metadata snapshot.</summary>
+    FetchSnapshot = 34,
+
+    /// <summary>Between brokers: a broker joins, with a new broker epoch.</summary>
+    RegisterBroker = 35,
+
+    /// <summary>Between brokers: a broker lives, and how far it has come.</summary>
+    BrokerHeartbeat = 36,
+
+    /// <summary>Between brokers: leaders ask the controller to change in-sync replicas.</summary>
+    AlterPartitions = 37,
+
+    /// <summary>Between brokers: a broker tells the controller of replicas whose data is damaged.</summary>
+    ReportDamage = 38,
+
+    /// <summary>Between brokers: a follower reads its partitions from their leader.</summary>
+    FetchReplica = 39,
+
+    /// <summary>Between brokers: reads committed batches of a replica, to repair another one.</summary>
+    FetchRange = 40,
+
+    /// <summary>The cluster: its controller, voters, brokers and what is under way.</summary>
+    DescribeCluster = 41,
+
+    /// <summary>Drains, cordons, decommissions or removes a broker, or takes that back.</summary>
+    ChangeBroker = 42,
+
+    /// <summary>Whether a broker may be stopped now, or has come back in full.</summary>
+    CheckBroker = 43,
+
+    /// <summary>Moves replicas of a topic, changes how many there are, or cancels that.</summary>
+    ReassignPartitions = 44,
+
+    /// <summary>Chooses leaders: the preferred ones, or one that may lack records.</summary>
+    ElectLeaders = 45,
 }

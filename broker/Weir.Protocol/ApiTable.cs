@@ -40,10 +40,10 @@ public static class ApiTable
     ];
 
     /// <summary>Whether this build speaks a version of an API.</summary>
-    public static bool Supports(ApiKey api, ushort version) => api <= ApiKey.Drain && version == 1;
+    public static bool Supports(ApiKey api, ushort version) => Knows(api) && version == 1;
 
     /// <summary>Whether this build knows an API at all.</summary>
-    public static bool Knows(ApiKey api) => api <= ApiKey.Drain;
+    public static bool Knows(ApiKey api) => Enum.IsDefined(api);
 
     /// <summary>Shows every message in every version to a visitor, in the order of the API keys.</summary>
     public static void VisitAll(IMessageVisitor visitor)
@@ -67,6 +67,22 @@ public static class ApiTable
         VisitPair<PingRequest, EmptyMessage>(visitor);
         visitor.Visit<SubscriptionEndedPush>(ApiKey.SubscriptionEnded, MessageRole.BrokerPush, 1);
         visitor.Visit<DrainPush>(ApiKey.Drain, MessageRole.BrokerPush, 1);
+        VisitPair<VoteRequest, VoteResponse>(visitor);
+        VisitPair<BeginEpochRequest, QuorumResponse>(visitor);
+        VisitPair<TransferLeadershipRequest, QuorumResponse>(visitor);
+        VisitPair<FetchMetadataRequest, FetchMetadataResponse>(visitor);
+        VisitPair<FetchSnapshotRequest, FetchSnapshotResponse>(visitor);
+        VisitPair<RegisterBrokerRequest, RegisterBrokerResponse>(visitor);
+        VisitPair<BrokerHeartbeatRequest, BrokerHeartbeatResponse>(visitor);
+        VisitPair<AlterPartitionsRequest, AlterPartitionsResponse>(visitor);
+        VisitPair<ReportDamageRequest, EmptyMessage>(visitor);
+        VisitPair<FetchReplicaRequest, FetchReplicaResponse>(visitor);
+        VisitPair<FetchRangeRequest, FetchRangeResponse>(visitor);
+        VisitPair<DescribeClusterRequest, DescribeClusterResponse>(visitor);
+        VisitPair<ChangeBrokerRequest, EmptyMessage>(visitor);
+        VisitPair<CheckBrokerRequest, CheckBrokerResponse>(visitor);
+        VisitPair<ReassignPartitionsRequest, EmptyMessage>(visitor);
+        VisitPair<ElectLeadersRequest, EmptyMessage>(visitor);
         visitor.Visit<ErrorMessage>(ApiKey.Hello, MessageRole.Error, 1);
     }
 

@@ -42,6 +42,15 @@ public static class ProtocolLimits
     /// <summary>Most brokers in one cluster.</summary>
     public const int Brokers = 1_000;
 
+    /// <summary>Most voters of the metadata quorum.</summary>
+    public const int Voters = 15;
+
+    /// <summary>Most partitions in one request between brokers.</summary>
+    public const int PartitionsPerRequest = 100_000;
+
+    /// <summary>Most reasons in one answer to a check.</summary>
+    public const int CheckReasons = 100;
+
     /// <summary>Most API ranges in a hello.</summary>
     public const int ApiRanges = 256;
 
