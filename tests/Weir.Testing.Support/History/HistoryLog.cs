@@ -3,8 +3,8 @@ using Weir.Protocol.Messages;
 namespace Weir.Testing.Support.History;
 
 /// <summary>
-/// What the processes of a run did and saw, for <see cref="HistoryChecker"/>. Every member may be called from any thread
-/// while it is recorded; it is checked and written when all of that has ended.
+/// What the processes of a run did and saw, for <see cref="HistoryChecker"/>. The methods that record may be called from any
+/// thread; it is checked, looked at and written when all of that has ended.
 /// </summary>
 /// <remarks>
 /// Times come from one clock of the caller: taken before an operation starts and after it has ended, or the rules that
