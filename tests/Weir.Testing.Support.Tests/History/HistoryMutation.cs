@@ -27,8 +27,12 @@ internal sealed record HistoryMutation(string Name, AnomalyKind Expected, Func<M
         new("read what was sent elsewhere", AnomalyKind.PhantomRead, SendElsewhere),
         new("read before the send", AnomalyKind.PhantomRead, ReadEarly),
         new("read what failed", AnomalyKind.AbortedRead, ReadFailed),
-        new("reorder the sends of a process", AnomalyKind.NonmonotonicSend, static (history, random) => ReorderSends(history, random, false)),
-        new("reorder a request", AnomalyKind.InternalNonmonotonicSend, static (history, random) => ReorderSends(history, random, true)),
+        new(
+            "reorder the sends of a process", AnomalyKind.NonmonotonicSend,
+            static (history, random) => ReorderSends(history, random, inOneRequest: false)),
+        new(
+            "reorder a request", AnomalyKind.InternalNonmonotonicSend,
+            static (history, random) => ReorderSends(history, random, inOneRequest: true)),
         new("send later than it was", AnomalyKind.RealTimeOrder, SendLate),
         new("let the end go back", AnomalyKind.EndWentBack, LowerEnd),
         new("read at the end", AnomalyKind.ReadAboveEnd, ReadAtEnd),

@@ -69,7 +69,8 @@ public sealed class ReportTests
                 var partition = new PartitionId("t", process);
                 var send = log.BeginSend(process, partition, (process * 20_000L) + i, i);
                 log.Acknowledge(send, partition, i, i);
-                log.EndPoll(log.BeginPoll(process, i, isFinal: true), result.Clear().Partition(partition, i).Add(i, (process * 20_000L) + i), i);
+                result.Clear().Partition(partition, i).Add(i, (process * 20_000L) + i);
+                log.EndPoll(log.BeginPoll(process, i, isFinal: true), result, i);
             }
         })));
         var report = HistoryChecker.Check(log);

@@ -67,13 +67,16 @@ public sealed record CheckReport(
         var text = new StringBuilder();
         text.AppendLine(
             CultureInfo.InvariantCulture,
-            $"{Figures.Acknowledged} sends acknowledged, {Figures.Failed} failed, {Figures.Unknown} unknown ({Figures.UnknownRead} of them read)");
+            $"{Figures.Acknowledged} sends acknowledged, {Figures.Failed} failed, {Figures.Unknown} unknown, "
+            + $"{Figures.UnknownRead} of these read");
         text.AppendLine(
             CultureInfo.InvariantCulture,
-            $"{Figures.Read} values read in {Figures.Polls} polls with {Figures.RecordsRead} records, {Figures.Partitions} partitions");
+            $"{Figures.Read} values read in {Figures.Polls} polls with {Figures.RecordsRead} records, "
+            + $"{Figures.Partitions} partitions");
         text.AppendLine(
             CultureInfo.InvariantCulture,
-            $"acknowledgements: longest gap {Seconds(Figures.LongestGap)}, {Seconds(Figures.LongestGapAt)} after the first send; p99 gap {Seconds(Figures.P99Gap)}");
+            $"acknowledgements: longest gap {Seconds(Figures.LongestGap)}, {Seconds(Figures.LongestGapAt)} after the "
+            + $"first send; p99 gap {Seconds(Figures.P99Gap)}");
         text.AppendLine(
             CultureInfo.InvariantCulture,
             $"reads: longest lag {Seconds(Figures.LongestLag)}, at the end {Seconds(Figures.LagAtEnd)}");

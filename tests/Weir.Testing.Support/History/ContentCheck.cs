@@ -151,7 +151,9 @@ internal sealed class ContentCheck(HistoryLog history, SentValues values, Findin
         var value = values.Find(record.Value);
         if (value < 0)
         {
-            Report(AnomalyKind.PhantomRead, partition, record, $"nobody sent value {record.Value}, read at offset {record.Offset}", id);
+            Report(
+                AnomalyKind.PhantomRead, partition, record,
+                $"nobody sent value {record.Value}, read at offset {record.Offset}", id);
             return -1;
         }
 
@@ -160,23 +162,31 @@ internal sealed class ContentCheck(HistoryLog history, SentValues values, Findin
         if (values.Seen[value].Partition is >= 0 and var known && known != partition)
         {
             var kind = send.Partition >= 0 ? AnomalyKind.PhantomRead : AnomalyKind.Duplicate;
-            Report(kind, partition, record, $"value {record.Value}, read at offset {record.Offset}, belongs to {history.Partitions[known]}", id, sendId);
+            Report(
+                kind, partition, record,
+                $"value {record.Value}, read at offset {record.Offset}, belongs to {history.Partitions[known]}", id, sendId);
             return -1;
         }
 
         if (send.Outcome == Outcome.Fail)
         {
-            Report(AnomalyKind.AbortedRead, partition, record, $"value {record.Value}, read at offset {record.Offset}, was never to be there: its send failed", id, sendId);
+            Report(
+                AnomalyKind.AbortedRead, partition, record,
+                $"value {record.Value}, read at offset {record.Offset}, was never to be there: its send failed", id, sendId);
         }
 
         if (poll.Completed < send.Invoked)
         {
-            Report(AnomalyKind.PhantomRead, partition, record, $"value {record.Value} was read at offset {record.Offset} before it was sent", id, sendId);
+            Report(
+                AnomalyKind.PhantomRead, partition, record,
+                $"value {record.Value} was read at offset {record.Offset} before it was sent", id, sendId);
         }
 
         if (send is { Outcome: Outcome.Ok, IsKept: false, Offset: >= 0 } && send.Offset != record.Offset)
         {
-            Report(AnomalyKind.Duplicate, partition, record, $"value {record.Value} was acknowledged at offset {send.Offset} and read at {record.Offset}", id, sendId);
+            Report(
+                AnomalyKind.Duplicate, partition, record,
+                $"value {record.Value} was acknowledged at offset {send.Offset} and read at {record.Offset}", id, sendId);
         }
 
         return value;

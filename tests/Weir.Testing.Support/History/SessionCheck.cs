@@ -55,7 +55,8 @@ internal sealed class SessionCheck(HistoryLog history, SentValues values, Partit
             var isOneRequest = send.Batch != 0 && send.Batch == before.Batch;
             Report(
                 isOneRequest ? AnomalyKind.InternalNonmonotonicSend : AnomalyKind.NonmonotonicSend, seen.Partition,
-                $"value {before.Value} was sent before value {send.Value} and lies at offset {session.SendOffset}, not below {seen.FirstOffset}",
+                $"value {before.Value} was sent before value {send.Value} and lies at offset {session.SendOffset}, "
+                + $"not below {seen.FirstOffset}",
                 [session.SendId, id], [before.Value, send.Value]);
         }
 
@@ -136,7 +137,8 @@ internal sealed class SessionCheck(HistoryLog history, SentValues values, Partit
         {
             Report(
                 isInternal ? AnomalyKind.InternalPollSkip : AnomalyKind.PollSkip, partition,
-                $"the read from offset {next} went on at {record.Offset} (value {record.Value}) and left out values {string.Join(", ", skipped)}",
+                $"the read from offset {next} went on at {record.Offset} (value {record.Value}) and left out values "
+                + string.Join(", ", skipped),
                 operations, [.. skipped, record.Value]);
         }
         else if (!image.Gaps.Covers(next, record.Offset))
