@@ -134,7 +134,8 @@ internal sealed class LogReader(SegmentSet segments, LogIdentity identity)
         {
             if (batch.Length < header.Length || !RecordBatchHeader.HasValidChecksum(batch.Span))
             {
-                throw new LogCorruptException(segment.File.Path, position, "the batch's checksum does not match its bytes");
+                throw new LogCorruptException(
+                    segment.File.Path, position, header.BaseOffset, "the batch's checksum does not match its bytes");
             }
 
             var records = BatchCompression.Decompress(batch, header, int.MaxValue, out pooled);
@@ -185,7 +186,7 @@ internal sealed class LogReader(SegmentSet segments, LogIdentity identity)
                 // What stands before the damage is whole; the next read starts at it and says so.
                 return end > cursor.Position
                     ? (end, next)
-                    : throw new LogCorruptException(segment.File.Path, end, fault);
+                    : throw new LogCorruptException(segment.File.Path, end, next, fault);
             }
 
             if (header.NextOffset > limitOffset
@@ -208,7 +209,7 @@ internal sealed class LogReader(SegmentSet segments, LogIdentity identity)
     private RecordBatchHeader ReadHeader(Segment segment, int position, long offset) =>
         TryReadHeader(segment, position, offset, out var header, out var fault)
             ? header
-            : throw new LogCorruptException(segment.File.Path, position, fault);
+            : throw new LogCorruptException(segment.File.Path, position, offset, fault);
 
     /// <summary>Reads a header and checks all that can be without the records: walking on a wrong one ends anywhere.</summary>
     private bool TryReadHeader(

@@ -12,7 +12,8 @@ namespace Weir.Storage;
 /// segment's index and the producers. Called by the flush, and by the closing thread after it.
 /// </summary>
 internal sealed class LogSnapshots(
-    ILogFiles files, string directory, LogIdentity identity, SegmentSet segments, ProducerStateTable producers, ILogger logger)
+    ILogFiles files, string directory, LogIdentity identity, SegmentSet segments, ProducerStateTable producers,
+    EpochHistory epochs, ILogger logger)
 {
     private long _savedOffset = -1;
     private long _bytesSinceSaved;
@@ -28,6 +29,7 @@ internal sealed class LogSnapshots(
     public void OnBatchWritten(in RecordBatchHeader batch, int maxProducers)
     {
         producers.Apply(batch, maxProducers);
+        epochs.Note(batch.LeaderEpoch, batch.BaseOffset);
         _bytesSinceSaved += batch.Length;
     }
 
@@ -38,7 +40,7 @@ internal sealed class LogSnapshots(
     /// <exception cref="LogIoException">The device refused.</exception>
     public void OnRoll(long baseOffset)
     {
-        ProducerSnapshot.Save(files, directory, baseOffset, producers);
+        ProducerSnapshot.Save(files, directory, baseOffset, producers, epochs);
         Start(baseOffset, scannedBytes: 0);
     }
 
@@ -67,7 +69,7 @@ internal sealed class LogSnapshots(
             }
 
             IndexFile.Save(files, directory, segments.Active);
-            ProducerSnapshot.Save(files, directory, durableOffset, producers);
+            ProducerSnapshot.Save(files, directory, durableOffset, producers, epochs);
             Start(durableOffset, scannedBytes: 0);
         }
         catch (LogIoException e)

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Logging;
 using Weir.Protocol.Errors;
 using Weir.Protocol.Records;
@@ -26,15 +27,17 @@ public sealed class PartitionLog : IDisposable
     private readonly ILogger _logger;
     private readonly TailMemory _memory;
     private readonly TailBuffer _tail = new();
-    private readonly SegmentSet _segments;
-    private readonly SegmentWriter _writer;
-    private readonly LogReader _reader;
-    private readonly LogRetention _retention;
-    private readonly CheckpointFile _checkpoint;
-    private readonly ProducerStateTable _producers;
-    private readonly LogSnapshots _snapshots;
-    private readonly AppendFrontier _frontier;
-    private readonly LogStatus _status;
+    private readonly ILogFiles _files;
+    private SegmentSet _segments;
+    private SegmentWriter _writer;
+    private LogReader _reader;
+    private LogRetention _retention;
+    private CheckpointFile _checkpoint;
+    private ProducerStateTable _producers;
+    private EpochHistory _epochs;
+    private LogSnapshots _snapshots;
+    private AppendFrontier _frontier;
+    private LogStatus _status;
     private readonly List<(TailChunk Chunk, int Length)> _pending = [];
     private long _logStartOffset;
     private long _logEndOffset;
@@ -54,18 +57,8 @@ public sealed class PartitionLog : IDisposable
         _memory = memory;
         Identity = identity;
         Options = options;
-        _segments = recovered.Segments;
-        _checkpoint = recovered.Checkpoint;
-        _producers = recovered.Producers.Clone();
-        _snapshots = new LogSnapshots(files, directory, identity, _segments, recovered.Producers, logger);
-        _snapshots.Start(recovered.LogEndOffset, recovered.ScannedBytes);
-        _writer = new SegmentWriter(files, directory, _segments, options, _snapshots.OnRoll);
-        _reader = new LogReader(_segments, Identity);
-        _retention = new LogRetention(files, directory, _segments);
-        _logStartOffset = recovered.LogStartOffset;
-        _logEndOffset = _writtenOffset = _durableOffset = recovered.LogEndOffset;
-        _status = new LogStatus(identity, recovered.Fault, logger);
-        _frontier = new AppendFrontier(_segments.All.LastOrDefault(), _logEndOffset);
+        _files = files;
+        Adopt(recovered);
     }
 
     /// <summary>Which partition it is.</summary>
@@ -82,6 +75,12 @@ public sealed class PartitionLog : IDisposable
 
     /// <summary>Why it is not online, for people; empty if it is.</summary>
     public string StateReason => _status.Reason;
+
+    /// <summary>Where its damage starts, as far as recovery has found any; null if it has not.</summary>
+    public long? DamagedFrom => State == LogState.Corrupt ? LogEndOffset : null;
+
+    /// <summary>Leader epoch of the last batch; -1 if there is none.</summary>
+    public int LastLeaderEpoch => _epochs.Last;
 
     /// <summary>First offset that is kept.</summary>
     public long LogStartOffset => Volatile.Read(ref _logStartOffset);
@@ -169,7 +168,7 @@ public sealed class PartitionLog : IDisposable
                     ErrorCode.None, original.BaseOffset, original.NextOffset, original.AppendTimeMs, IsDuplicate: true);
             }
 
-            if (_unflushedBytes + batch.Length > Options.MaxUnflushedBytes || !_memory.CanTake(batch.Length))
+            if (!HasRoomFor(batch.Length))
             {
                 return new AppendOutcome(ErrorCode.Throttled);
             }
@@ -177,6 +176,76 @@ public sealed class PartitionLog : IDisposable
             return AppendNew(batch, header, leaderEpoch, highWatermark, nowMs);
         }
     }
+
+    /// <summary>Appends a batch as its leader stamped it: the follower's side of replication.</summary>
+    /// <param name="batch">A whole batch whose checksum was verified; copied.</param>
+    /// <param name="header">Its header.</param>
+    /// <returns>
+    /// OffsetOutOfRange if it does not start at the log's end, FencedLeaderEpoch if it is of an older epoch than the last one,
+    /// CorruptBatch if its stamp is damaged or it belongs elsewhere, Throttled if there is no memory for it now.
+    /// </returns>
+    public AppendOutcome AppendReplica(ReadOnlySpan<byte> batch, in RecordBatchHeader header)
+    {
+        if (header.TopicId != Identity.TopicId || header.Partition != Identity.Partition
+            || !RecordBatchHeader.HasValidStamp(batch))
+        {
+            return new AppendOutcome(ErrorCode.CorruptBatch);
+        }
+
+        lock (_gate)
+        {
+            var refusal = State switch
+            {
+                LogState.Stopped => ErrorCode.LogStopped,
+                LogState.Corrupt => ErrorCode.CorruptLog,
+                LogState.StorageFull => ErrorCode.StorageFull,
+                _ when _isLowOnSpace => ErrorCode.StorageFull,
+                _ when header.BaseOffset != _logEndOffset => ErrorCode.OffsetOutOfRange,
+                _ when header.LeaderEpoch < _epochs.Last => ErrorCode.FencedLeaderEpoch,
+                _ when !HasRoomFor(batch.Length) => ErrorCode.Throttled,
+                _ => ErrorCode.None,
+            };
+            return refusal == ErrorCode.None
+                ? AppendStamped(batch, header, header.AppendTimeMs)
+                : new AppendOutcome(refusal);
+        }
+    }
+
+    /// <summary>The largest leader epoch at most the given one that the log has, and where it ends (KIP-101, KIP-279).</summary>
+    public EpochEnd FindEpochEnd(int leaderEpoch)
+    {
+        lock (_gate)
+        {
+            return _epochs.FindEnd(leaderEpoch, _logStartOffset, _logEndOffset);
+        }
+    }
+
+    /// <summary>
+    /// Removes every batch that ends above an offset, durably: the log ends there, or before it if a batch spans it. Blocks
+    /// for the disk. A crash leaves an end between the new one and the old one.
+    /// </summary>
+    /// <param name="offset">From <see cref="LogStartOffset"/> on; one at or above the log's end changes nothing.</param>
+    /// <exception cref="LogIoException">The device refused; the log is stopped.</exception>
+    public void TruncateTo(long offset)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(offset, LogStartOffset);
+        Rewrite(truncation =>
+        {
+            if (offset < LogEndOffset)
+            {
+                truncation.CutTo(offset, _logStartOffset);
+            }
+        });
+    }
+
+    /// <summary>Empties the log, durably: it starts and ends at an offset then, also where it was damaged.</summary>
+    /// <exception cref="LogIoException">The device refused; the log is stopped.</exception>
+    public void ResetTo(long offset) => Rewrite(truncation => truncation.Restart(offset));
+
+    /// <summary>Removes the damage that recovery found, and all that follows it, durably. Only where peers have it.</summary>
+    /// <param name="offset"><see cref="DamagedFrom"/>.</param>
+    /// <exception cref="LogIoException">The device refused; the log is stopped.</exception>
+    public void DiscardFrom(long offset) => Rewrite(truncation => truncation.DiscardFrom(offset, _logStartOffset));
 
     /// <summary>
     /// Writes what waits to the files. On a full file system it stays waiting and the log refuses appends until a later call
@@ -383,6 +452,69 @@ public sealed class PartitionLog : IDisposable
         }
     }
 
+    /// <summary>Takes over what recovery found, at the opening and after the files were cut.</summary>
+    [MemberNotNull(
+        nameof(_segments), nameof(_writer), nameof(_reader), nameof(_retention), nameof(_checkpoint), nameof(_producers),
+        nameof(_epochs), nameof(_snapshots), nameof(_frontier), nameof(_status))]
+    private void Adopt(RecoveredLog recovered)
+    {
+        _segments = recovered.Segments;
+        _checkpoint = recovered.Checkpoint;
+        _producers = recovered.Producers.Clone();
+        _epochs = recovered.Epochs.Clone();
+        _snapshots = new LogSnapshots(
+            _files, _directory, Identity, _segments, recovered.Producers, recovered.Epochs, _logger);
+        _snapshots.Start(recovered.LogEndOffset, recovered.ScannedBytes);
+        _writer = new SegmentWriter(_files, _directory, _segments, Options, _snapshots.OnRoll);
+        _reader = new LogReader(_segments, Identity);
+        _retention = new LogRetention(_files, _directory, _segments);
+        Volatile.Write(ref _logStartOffset, recovered.LogStartOffset);
+        Volatile.Write(ref _logEndOffset, recovered.LogEndOffset);
+        Volatile.Write(ref _writtenOffset, recovered.LogEndOffset);
+        Volatile.Write(ref _durableOffset, recovered.LogEndOffset);
+        _status = new LogStatus(Identity, recovered.Fault, _logger);
+        _frontier = new AppendFrontier(_segments.All.LastOrDefault(), _logEndOffset);
+        _rollWanted = false;
+    }
+
+    /// <summary>Changes the files while nothing else does, and opens them again: recovery alone knows how to read them.</summary>
+    private void Rewrite(Action<LogTruncation> change)
+    {
+        lock (_flushGate)
+        {
+            if (State == LogState.Stopped)
+            {
+                throw new LogIoException("truncate", _directory, isDiskFull: false, $"the log is stopped: {StateReason}");
+            }
+
+            if (State != LogState.Corrupt && WriteTaken() && _status.IsSound)
+            {
+                _segments.Active.File.Sync();
+                Volatile.Write(ref _durableOffset, _writtenOffset);
+            }
+
+            lock (_gate)
+            {
+                try
+                {
+                    change(new LogTruncation(_files, _directory, _segments, _checkpoint));
+                    _tail.Clear();
+                    ReleaseUnflushed();
+                    ReleaseFiles();
+                    Adopt(new LogRecovery(_files, _directory, Identity, Options, _logger).Run());
+                }
+                catch (LogIoException e)
+                {
+                    Stop(e.Message);
+                    throw;
+                }
+            }
+        }
+    }
+
+    private bool HasRoomFor(int bytes) =>
+        _unflushedBytes + bytes <= Options.MaxUnflushedBytes && _memory.CanTake(bytes);
+
     private void NoteCleanEnd()
     {
         lock (_gate)
@@ -413,6 +545,11 @@ public sealed class PartitionLog : IDisposable
             _status.Close();
         }
 
+        ReleaseFiles();
+    }
+
+    private void ReleaseFiles()
+    {
         foreach (var segment in _segments.All)
         {
             segment.Release();
@@ -471,26 +608,45 @@ public sealed class PartitionLog : IDisposable
     private AppendOutcome AppendNew(
         ReadOnlySpan<byte> batch, in RecordBatchHeader header, int leaderEpoch, long highWatermark, long nowMs)
     {
-        if (_rollWanted || _frontier.IsRollDue(batch.Length, Options, nowMs))
+        var stamped = header with { BaseOffset = _logEndOffset, AppendTimeMs = nowMs, LeaderEpoch = leaderEpoch };
+        var target = Reserve(batch.Length, nowMs);
+        RecordBatchHeader.Stamp(target.Append(batch), _logEndOffset, nowMs, highWatermark, leaderEpoch);
+        return Publish(target, stamped, nowMs);
+    }
+
+    private AppendOutcome AppendStamped(ReadOnlySpan<byte> batch, in RecordBatchHeader header, long nowMs)
+    {
+        var target = Reserve(batch.Length, nowMs);
+        target.Append(batch);
+        return Publish(target, header, nowMs);
+    }
+
+    private TailChunk Reserve(int batchBytes, long nowMs)
+    {
+        if (_rollWanted || _frontier.IsRollDue(batchBytes, Options, nowMs))
         {
             _frontier.TryRoll(_logEndOffset);
             _rollWanted = false;
         }
 
         var chunk = _tail.Reserve(
-            _frontier.SegmentBase, _frontier.Position, _logEndOffset, batch.Length, nowMs, out var isNew);
+            _frontier.SegmentBase, _frontier.Position, _logEndOffset, batchBytes, nowMs, out var isNew);
         if (isNew)
         {
             _memory.Add(this, chunk);
         }
 
-        RecordBatchHeader.Stamp(chunk.Append(batch), _logEndOffset, nowMs, highWatermark, leaderEpoch);
-        var stamped = header with { BaseOffset = _logEndOffset, AppendTimeMs = nowMs };
-        chunk.Publish(batch.Length, stamped.NextOffset);
+        return chunk;
+    }
+
+    private AppendOutcome Publish(TailChunk chunk, in RecordBatchHeader stamped, long nowMs)
+    {
+        chunk.Publish(stamped.Length, stamped.NextOffset);
         _producers.Apply(stamped, Options.MaxProducers);
-        _frontier.Advance(batch.Length, nowMs);
-        Interlocked.Add(ref _unflushedBytes, batch.Length);
-        _memory.AddUnflushed(batch.Length);
+        _epochs.Note(stamped.LeaderEpoch, stamped.BaseOffset);
+        _frontier.Advance(stamped.Length, nowMs);
+        Interlocked.Add(ref _unflushedBytes, stamped.Length);
+        _memory.AddUnflushed(stamped.Length);
         Volatile.Write(ref _logEndOffset, stamped.NextOffset);
         return new AppendOutcome(ErrorCode.None, stamped.BaseOffset, stamped.NextOffset, nowMs);
     }

@@ -49,6 +49,22 @@ public static class ErrorCatalog
         new(ErrorCode.NotLeader, true, false, "Refresh the metadata and ask the leader."),
         new(ErrorCode.UnsupportedCompression, false, false, "Use none, lz4 or zstd."),
         new(ErrorCode.ConnectionLost, true, true, "Reconnect."),
+        new(ErrorCode.NotController, true, false, "Ask again: the request is brought to the controller."),
+        new(ErrorCode.StaleBrokerEpoch, false, false, "Register again."),
+        new(ErrorCode.FencedLeaderEpoch, true, false, "Refresh the metadata and ask as of the present epoch."),
+        new(ErrorCode.UnknownLeaderEpoch, true, false, "Retry: the broker is about to learn of it."),
+        new(ErrorCode.StalePartitionEpoch, true, false, "Start from the present state."),
+        new(ErrorCode.IneligibleReplica, true, false, "Leave it out until it is back."),
+        new(ErrorCode.DuplicateBroker, true, false, "Give each broker a node id of its own; after a crash, wait for the session to expire."),
+        new(ErrorCode.NotEnoughReplicas, true, false, "Retry; bring the missing brokers back."),
+        new(ErrorCode.QuorumUnavailable, true, false, "Retry; bring the voters back that the text names."),
+        new(ErrorCode.NotAuthorized, false, false, "APIs between brokers are for brokers alone."),
+        new(ErrorCode.LeaderNotAvailable, true, false, "Retry; bring its in-sync replicas back."),
+        new(ErrorCode.OffsetNotAvailable, true, false, "Retry: it is about to learn that."),
+        new(ErrorCode.InvalidReassignment, false, false, "Mend what the text names."),
+        new(ErrorCode.InvalidFetchSession, true, false, "Start a new session."),
+        new(ErrorCode.UnknownBroker, false, false, "Use a node id from the list of brokers."),
+        new(ErrorCode.BrokerNotEmpty, false, false, "Decommission it, wait until it holds nothing, and stop it."),
     }.ToFrozenDictionary(static info => info.Code);
 
     /// <summary>All errors, by number.</summary>

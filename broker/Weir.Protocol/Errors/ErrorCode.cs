@@ -110,4 +110,52 @@ public enum ErrorCode : ushort
 
     /// <summary>The connection is already lost or was closed by the other side.</summary>
     ConnectionLost = 34,
+
+    /// <summary>This broker is not the controller, or there is none now.</summary>
+    NotController = 35,
+
+    /// <summary>The broker has registered again since, or was replaced.</summary>
+    StaleBrokerEpoch = 36,
+
+    /// <summary>The request is of an older leader epoch.</summary>
+    FencedLeaderEpoch = 37,
+
+    /// <summary>The request is of a leader epoch that this broker does not know yet.</summary>
+    UnknownLeaderEpoch = 38,
+
+    /// <summary>The partition has changed since the state that the request starts from.</summary>
+    StalePartitionEpoch = 39,
+
+    /// <summary>A replica that is named may not be in sync: it is fenced, draining, or no replica.</summary>
+    IneligibleReplica = 40,
+
+    /// <summary>Another live broker has this node id.</summary>
+    DuplicateBroker = 41,
+
+    /// <summary>Fewer replicas are in sync than min.insync.replicas: nothing was appended.</summary>
+    NotEnoughReplicas = 42,
+
+    /// <summary>The metadata quorum has no leader: the cluster cannot be changed now.</summary>
+    QuorumUnavailable = 43,
+
+    /// <summary>The connection may not call this API.</summary>
+    NotAuthorized = 44,
+
+    /// <summary>The partition has no leader now.</summary>
+    LeaderNotAvailable = 45,
+
+    /// <summary>The new leader does not know yet how far the partition is committed.</summary>
+    OffsetNotAvailable = 46,
+
+    /// <summary>The replicas that are asked for cannot be.</summary>
+    InvalidReassignment = 47,
+
+    /// <summary>The fetch does not continue a session that the leader knows.</summary>
+    InvalidFetchSession = 48,
+
+    /// <summary>No broker with this node id is registered.</summary>
+    UnknownBroker = 49,
+
+    /// <summary>The broker still holds replicas, or is running.</summary>
+    BrokerNotEmpty = 50,
 }

@@ -11,13 +11,14 @@ namespace Weir.Storage.Recovery;
 /// <param name="Segments">Its segments, the last one written to next.</param>
 /// <param name="Checkpoint">Its checkpoint file, open.</param>
 /// <param name="Producers">Producer state at the end.</param>
+/// <param name="Epochs">Leader epochs up to the end.</param>
 /// <param name="LogStartOffset">First offset that is kept.</param>
 /// <param name="LogEndOffset">First offset after the last whole batch, or of the damage.</param>
 /// <param name="ScannedBytes">Batches that had to be read, because no snapshot covered them.</param>
 /// <param name="Fault">Which committed data is damaged; null if none is.</param>
 internal sealed record RecoveredLog(
-    SegmentSet Segments, CheckpointFile Checkpoint, ProducerStateTable Producers, long LogStartOffset, long LogEndOffset,
-    long ScannedBytes, string? Fault);
+    SegmentSet Segments, CheckpointFile Checkpoint, ProducerStateTable Producers, EpochHistory Epochs,
+    long LogStartOffset, long LogEndOffset, long ScannedBytes, string? Fault);
 
 /// <summary>
 /// Opens a log's directory and trusts nothing in it. Closed segments stand by their footers. Behind the last index, the
@@ -33,6 +34,7 @@ internal sealed class LogRecovery(
 {
     private readonly SegmentSet _segments = new();
     private readonly ProducerStateTable _producers = new();
+    private readonly EpochHistory _epochs = new();
     private Checkpoint _checkpoint;
     private long _producersFrom;
     private long _scannedBytes;
@@ -59,7 +61,8 @@ internal sealed class LogRecovery(
             RebuildProducers(end);
             var start = Math.Max(_checkpoint.LogStartOffset, _segments.All.IsEmpty ? end : _segments.All[0].BaseOffset);
             Report(Math.Min(start, end), end);
-            return new RecoveredLog(_segments, checkpointFile, _producers, Math.Min(start, end), end, _scannedBytes, _fault);
+            return new RecoveredLog(
+                _segments, checkpointFile, _producers, _epochs, Math.Min(start, end), end, _scannedBytes, _fault);
         }
         catch (LogIoException)
         {
@@ -311,9 +314,10 @@ internal sealed class LogRecovery(
 
     private void RebuildProducers(long end)
     {
-        if (!ProducerSnapshot.TryLoad(files, directory, _producers, out _producersFrom) || _producersFrom > end)
+        if (!ProducerSnapshot.TryLoad(files, directory, _producers, _epochs, out _producersFrom) || _producersFrom > end)
         {
             _producers.Clear();
+            _epochs.Reset([]);
             _producersFrom = 0;
         }
 
@@ -333,6 +337,7 @@ internal sealed class LogRecovery(
                 if (header.BaseOffset >= _producersFrom)
                 {
                     _producers.Apply(header, options.MaxProducers);
+                    _epochs.Note(header.LeaderEpoch, header.BaseOffset);
                 }
             }
 
