@@ -1,3 +1,4 @@
+using Weir.Metadata.Control;
 using Weir.Metadata.Records;
 using Weir.Protocol;
 using Weir.Protocol.Errors;
@@ -10,9 +11,8 @@ namespace Weir.Metadata;
 /// Decides what a request changes: the records to append, or a typed refusal. Pure: the image, the time and everything random
 /// are passed in, so that a request decided twice on the same image gives the same records.
 /// </summary>
-/// <param name="nodeId">The only broker, which leads and keeps every partition.</param>
 /// <param name="maxPartitions">Most partitions of the cluster.</param>
-public sealed class MetadataController(int nodeId, int maxPartitions = MetadataController.DefaultMaxPartitions)
+public sealed class MetadataController(int maxPartitions = MetadataController.DefaultMaxPartitions)
 {
     /// <summary>Most partitions of a cluster where nothing else is said.</summary>
     public const int DefaultMaxPartitions = 20_000;
@@ -20,7 +20,7 @@ public sealed class MetadataController(int nodeId, int maxPartitions = MetadataC
     /// <summary>Most producer ids that may be reserved at once.</summary>
     public const int MaxProducerIdBlock = 1_000_000;
 
-    private const int Brokers = 1;
+    private const int DefaultReplicationFactor = 3;
 
     /// <summary>Decides a creation. Names are case-sensitive, and '.' and '_' are different characters.</summary>
     /// <exception cref="ProtocolException">The request is refused; its code says why.</exception>
@@ -37,13 +37,11 @@ public sealed class MetadataController(int nodeId, int maxPartitions = MetadataC
             throw new ProtocolException(ErrorCode.InvalidRequest, $"topic kind {(byte)request.Kind} is not known here");
         }
 
-        if (request.ReplicationFactor is not -1 and (< 1 or > Brokers))
-        {
-            throw new ProtocolException(
-                ErrorCode.InvalidRequest,
-                $"replication factor must be from 1 to the number of brokers, {Brokers}, not {request.ReplicationFactor}");
-        }
-
+        var placement = new ReplicaPlacement(image);
+        var replicas = request.ReplicationFactor == -1
+            ? Math.Min(DefaultReplicationFactor, Math.Max(placement.OpenBrokers, image.Voters.Count))
+            : request.ReplicationFactor;
+        RequireBrokers(image, placement, replicas);
         RequirePartitions(image, request.Partitions, request.Partitions);
         return new TopicCreated
         {
@@ -52,8 +50,8 @@ public sealed class MetadataController(int nodeId, int maxPartitions = MetadataC
             TopicKind = request.Kind,
             CreatedAtMs = nowMs,
             PartitionerSeed = seed,
-            Configs = RequireChanges(TopicSettings.Default, request.Configs, Brokers),
-            Partitions = NewPartitions(0, request.Partitions),
+            Configs = RequireChanges(TopicSettings.Default, request.Configs, replicas),
+            Partitions = NewPartitions(image, placement, 0, request.Partitions, replicas),
         };
     }
 
@@ -66,6 +64,8 @@ public sealed class MetadataController(int nodeId, int maxPartitions = MetadataC
         var changes = RequireChanges(topic.Settings, request.Configs, topic.ReplicationFactor);
         if (changes.Length > 0)
         {
+            records.AddRange(WithoutUnneededElr(image, topic, topic.Settings.With(
+                changes, topic.ReplicationFactor, new List<string>())));
             records.Add(new TopicConfigChanged { TopicId = topic.TopicId, Configs = changes });
         }
 
@@ -82,11 +82,30 @@ public sealed class MetadataController(int nodeId, int maxPartitions = MetadataC
             records.Add(new PartitionsAdded
             {
                 TopicId = topic.TopicId,
-                Partitions = NewPartitions(present, request.Partitions),
+                Partitions = NewPartitions(image, new ReplicaPlacement(image), present, request.Partitions, topic.ReplicationFactor),
             });
         }
 
         return records;
+    }
+
+    /// <summary>
+    /// Where fewer replicas in sync suffice from now on, records are acknowledged again without those that left: they are not
+    /// eligible any more, from before the change on.
+    /// </summary>
+    private static List<IMetadataRecord> WithoutUnneededElr(MetadataImage image, TopicImage topic, TopicSettings settings)
+    {
+        var changes = new PartitionChanges(image);
+        foreach (var partition in topic.Partitions)
+        {
+            var minIsr = settings.MinInsyncReplicasFor(PartitionRules.Target(partition).Length);
+            if (partition.Isr.Length >= minIsr && !partition.Elr.IsEmpty)
+            {
+                changes.Set(topic, partition with { Elr = [] });
+            }
+        }
+
+        return changes.ToRecords();
     }
 
     /// <summary>Decides a deletion.</summary>
@@ -108,6 +127,68 @@ public sealed class MetadataController(int nodeId, int maxPartitions = MetadataC
             ? new ProducerIdsReserved { NextProducerId = image.NextProducerId + count }
             : throw new ProtocolException(ErrorCode.LimitReached, "there are no producer ids left");
     }
+
+    /// <summary>A broker joins or comes back.</summary>
+    /// <exception cref="ProtocolException">It is of another cluster, or its node id is in use.</exception>
+    public static IReadOnlyList<IMetadataRecord> RegisterBroker(
+        MetadataImage image, RegisterBrokerRequest request, bool isAlive) =>
+        BrokerDecisions.Register(image, request, isAlive);
+
+    /// <summary>A broker is silent, or stops.</summary>
+    public static IReadOnlyList<IMetadataRecord> FenceBroker(MetadataImage image, int nodeId) =>
+        BrokerDecisions.Fence(image, nodeId);
+
+    /// <summary>A broker has caught up with the metadata.</summary>
+    public static IReadOnlyList<IMetadataRecord> UnfenceBroker(MetadataImage image, int nodeId) =>
+        BrokerDecisions.Unfence(image, nodeId);
+
+    /// <summary>Leaders want other in-sync replicas.</summary>
+    /// <exception cref="ProtocolException">The broker that asks is not registered with the epoch it names.</exception>
+    public static IsrDecision AlterPartitions(MetadataImage image, AlterPartitionsRequest request) =>
+        IsrDecisions.Decide(image, request);
+
+    /// <summary>Replicas are damaged.</summary>
+    /// <exception cref="ProtocolException">The broker that says so is not registered with the epoch it names.</exception>
+    public static IReadOnlyList<IMetadataRecord> ReportDamage(MetadataImage image, ReportDamageRequest request) =>
+        BrokerDecisions.ReportDamage(image, request);
+
+    /// <summary>Changes what a broker is used for.</summary>
+    /// <exception cref="ProtocolException">It is refused; its code says why.</exception>
+    public static IReadOnlyList<IMetadataRecord> ChangeBroker(MetadataImage image, ChangeBrokerRequest request)
+    {
+        var broker = BrokerDecisions.Require(image, request.NodeId);
+        return request.Action switch
+        {
+            BrokerAction.Drain => BrokerDecisions.Drain(image, request.NodeId),
+            BrokerAction.Undrain => [(broker with { Draining = false }).ToState()],
+            BrokerAction.Cordon => [(broker with { Cordoned = true }).ToState()],
+            BrokerAction.Uncordon => [(broker with { Cordoned = false }).ToState()],
+            BrokerAction.Decommission => BrokerDecisions.Decommission(image, request.NodeId),
+            BrokerAction.AbortDecommission => BrokerDecisions.AbortDecommission(image, request.NodeId),
+            BrokerAction.Remove => BrokerDecisions.Remove(image, request.NodeId),
+            _ => throw new ProtocolException(ErrorCode.InvalidRequest, $"broker action {(byte)request.Action} is not known"),
+        };
+    }
+
+    /// <summary>Moves replicas.</summary>
+    /// <exception cref="ProtocolException">It cannot be; the text says why.</exception>
+    public static IReadOnlyList<IMetadataRecord> Reassign(MetadataImage image, ReassignPartitionsRequest request) =>
+        ReassignmentDecisions.Reassign(image, request);
+
+    /// <summary>Chooses leaders anew.</summary>
+    /// <exception cref="ProtocolException">It cannot be; the text says why.</exception>
+    public static IReadOnlyList<IMetadataRecord> ElectLeaders(MetadataImage image, ElectLeadersRequest request) =>
+        ReassignmentDecisions.Elect(image, request);
+
+    /// <summary>Gives leaderships back to the preferred replicas.</summary>
+    public static IReadOnlyList<IMetadataRecord> BalanceLeaders(MetadataImage image) =>
+        ReassignmentDecisions.Balance(image, static _ => true);
+
+    /// <summary>Whether a broker may be stopped, or is back.</summary>
+    /// <exception cref="ProtocolException">There is no such broker.</exception>
+    public static CheckBrokerResponse CheckBroker(
+        MetadataImage image, CheckBrokerRequest request, IReadOnlyList<VoterInfo> voters) =>
+        BrokerChecks.Check(image, request, voters);
 
     private static TopicImage RequireTopic(MetadataImage image, string name)
     {
@@ -135,6 +216,23 @@ public sealed class MetadataController(int nodeId, int maxPartitions = MetadataC
             : throw new ProtocolException(ErrorCode.InvalidConfig, string.Join("; ", faults));
     }
 
+    private static void RequireBrokers(MetadataImage image, ReplicaPlacement placement, int replicas)
+    {
+        if (replicas < 1 || replicas > Math.Max(placement.OpenBrokers, image.Voters.Count))
+        {
+            throw new ProtocolException(
+                ErrorCode.InvalidRequest,
+                $"replication factor must be from 1 to the number of brokers that may get replicas, {placement.OpenBrokers}, not "
+                    + $"{replicas}");
+        }
+
+        if (replicas > placement.OpenBrokers || image.Brokers.All(static broker => broker.Fenced))
+        {
+            throw new ProtocolException(
+                ErrorCode.NotEnoughReplicas, $"{replicas} brokers are needed, and not all of the cluster's have joined yet");
+        }
+    }
+
     private void RequirePartitions(MetadataImage image, int wanted, int added)
     {
         if (wanted is < 1 or > ProtocolLimits.PartitionsPerTopic)
@@ -151,15 +249,14 @@ public sealed class MetadataController(int nodeId, int maxPartitions = MetadataC
         }
     }
 
-    private PartitionAssignment[] NewPartitions(int from, int to) =>
+    private static PartitionAssignment[] NewPartitions(
+        MetadataImage image, ReplicaPlacement placement, int from, int to, int replicationFactor) =>
     [
-        .. Enumerable.Range(from, to - from).Select(index => new PartitionAssignment
+        .. Enumerable.Range(from, to - from).Select(index =>
         {
-            Index = index,
-            Leader = nodeId,
-            LeaderEpoch = 0,
-            Replicas = [nodeId],
-            Isr = [nodeId],
+            var replicas = placement.Place(replicationFactor);
+            int[] alive = [.. replicas.Where(id => image.FindBroker(id) is { Fenced: false })];
+            return new PartitionAssignment { Index = index, Leader = alive[0], Replicas = replicas, Isr = alive };
         }),
     ];
 }

@@ -13,4 +13,9 @@ internal static partial class MetadataEvents
 
     [LoggerMessage(3502, LogLevel.Information, "A new cluster was created: {ClusterId}")]
     public static partial void ClusterCreated(ILogger logger, string clusterId);
+
+    [LoggerMessage(
+        3503, LogLevel.Error,
+        "This broker's metadata is discarded and fetched from its peers, under a new directory identity: {Reason}")]
+    public static partial void MetadataDiscarded(ILogger logger, string reason);
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Weir.Metadata.Quorum;
 using Weir.Metadata.Records;
 using Weir.Protocol;
 using Weir.Protocol.Messages;
@@ -20,6 +21,7 @@ public sealed record MetadataImage
 
     private ImmutableDictionary<string, TopicImage> _byName = ImmutableDictionary.Create<string, TopicImage>(StringComparer.Ordinal);
     private ImmutableDictionary<Guid, TopicImage> _byId = ImmutableDictionary<Guid, TopicImage>.Empty;
+    private ImmutableSortedDictionary<int, BrokerImage> _brokers = ImmutableSortedDictionary<int, BrokerImage>.Empty;
     private ImmutableHashSet<Guid> _deleted = [];
     private ImmutableQueue<Guid> _deletedInOrder = [];
 
@@ -43,6 +45,21 @@ public sealed record MetadataImage
 
     /// <summary>Partitions of all topics.</summary>
     public int PartitionCount { get; private init; }
+
+    /// <summary>Leader epoch of the metadata quorum that the last record of an epoch's start named; 0 before the first.</summary>
+    public int QuorumEpoch { get; private init; }
+
+    /// <summary>Who led that epoch; -1 before the first.</summary>
+    public int QuorumLeader { get; private init; } = -1;
+
+    /// <summary>Who votes in the metadata quorum.</summary>
+    public VoterSet Voters { get; private init; } = VoterSet.Empty;
+
+    /// <summary>Registered brokers, by node id.</summary>
+    public IEnumerable<BrokerImage> Brokers => _brokers.Values;
+
+    /// <summary>The broker of a node id; null if none is registered.</summary>
+    public BrokerImage? FindBroker(int nodeId) => _brokers.GetValueOrDefault(nodeId);
 
     /// <summary>Living topics, in no order.</summary>
     public IEnumerable<TopicImage> Topics => _byName.Values;
@@ -72,6 +89,12 @@ public sealed record MetadataImage
             PartitionsAdded added => Apply(added),
             TopicDeleted deleted => Apply(deleted),
             ProducerIdsReserved reserved => Apply(reserved),
+            BrokerRegistered registered => Apply(registered),
+            BrokerStateChanged state => Apply(state),
+            BrokerRemoved removed => Apply(removed),
+            PartitionsChanged partitions => Apply(partitions),
+            VotersChanged voters => this with { Voters = QuorumRecords.ToVoterSet(voters) },
+            EpochStarted epoch => Apply(epoch),
             _ => throw new MetadataException($"no rule applies {record.Kind}"),
         };
         return changed with { NextOffset = NextOffset + 1 };
@@ -84,6 +107,22 @@ public sealed record MetadataImage
         if (NextProducerId > 0)
         {
             yield return new ProducerIdsReserved { NextProducerId = NextProducerId };
+        }
+
+        if (Voters.Count > 0)
+        {
+            yield return QuorumRecords.From(Voters);
+        }
+
+        if (QuorumEpoch > 0)
+        {
+            yield return new EpochStarted { LeaderId = QuorumLeader, LeaderEpoch = QuorumEpoch };
+        }
+
+        foreach (var broker in Brokers)
+        {
+            yield return broker.ToRegistration();
+            yield return broker.ToState();
         }
 
         foreach (var topic in Topics.OrderBy(static topic => topic.Name, StringComparer.Ordinal))
@@ -135,22 +174,45 @@ public sealed record MetadataImage
         Insist(added.Length > 0, "it adds no partition");
         for (var i = 0; i < added.Length; i++)
         {
-            var partition = added[i];
             var index = partitions.Length + i;
-            Insist(partition.Index == index, $"partition {partition.Index} stands at index {index}");
-            Insist(
-                partition.Replicas.Length > 0 && partition.Replicas.Distinct().Count() == partition.Replicas.Length,
-                $"partition {index} has no replica or one twice");
-            Insist(
-                partition.Isr.Distinct().Count() == partition.Isr.Length && partition.Isr.All(partition.Replicas.Contains),
-                $"partition {index} has something else than replicas in its ISR");
-            Insist(
-                partition.Leader == -1 || partition.Isr.Contains(partition.Leader),
-                $"partition {index} is led by {partition.Leader}, which is not in its ISR");
-            Insist(partition.LeaderEpoch >= 0, $"partition {index} has leader epoch {partition.LeaderEpoch}");
+            Insist(added[i].Index == index, $"partition {added[i].Index} stands at index {index}");
+            InsistIsSound(added[i]);
         }
 
         return partitions.AddRange(added.Select(PartitionImage.From));
+    }
+
+    private static void InsistIsSound(PartitionAssignment partition)
+    {
+        var index = partition.Index;
+        Insist(
+            partition.Replicas.Length > 0 && IsSubset(partition.Replicas, partition.Replicas),
+            $"partition {index} has no replica or one twice");
+        Insist(IsSubset(partition.Isr, partition.Replicas), $"partition {index} has something else than replicas in its ISR");
+        Insist(IsSubset(partition.Elr, partition.Replicas), $"partition {index} has something else than replicas in its ELR");
+        Insist(!partition.Elr.Any(partition.Isr.Contains), $"partition {index} has a replica in ISR and ELR");
+        Insist(
+            IsSubset(partition.AddingReplicas, partition.Replicas) && IsSubset(partition.RemovingReplicas, partition.Replicas),
+            $"partition {index} moves something else than replicas");
+        Insist(
+            partition.Leader == -1 || partition.Isr.Contains(partition.Leader),
+            $"partition {index} is led by {partition.Leader}, which is not in its ISR");
+        Insist(
+            partition is { LeaderEpoch: >= 0, PartitionEpoch: >= 0 },
+            $"partition {index} has leader epoch {partition.LeaderEpoch} and partition epoch {partition.PartitionEpoch}");
+    }
+
+    private static bool IsSubset(int[] part, int[] whole)
+    {
+        for (var i = 0; i < part.Length; i++)
+        {
+            if (Array.IndexOf(whole, part[i]) < 0 || Array.IndexOf(part, part[i]) != i)
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     private MetadataImage Apply(ClusterCreated created)
@@ -220,6 +282,70 @@ public sealed record MetadataImage
             reserved.NextProducerId > NextProducerId,
             $"producer ids go back from {NextProducerId} to {reserved.NextProducerId}");
         return this with { NextProducerId = reserved.NextProducerId };
+    }
+
+    private MetadataImage Apply(BrokerRegistered registered)
+    {
+        var before = FindBroker(registered.NodeId);
+        Insist(
+            registered.BrokerEpoch > (before?.BrokerEpoch ?? -1),
+            $"broker {registered.NodeId} goes back from epoch {before?.BrokerEpoch} to {registered.BrokerEpoch}");
+        var broker = new BrokerImage(
+            registered.NodeId, registered.BrokerEpoch, registered.IncarnationId, registered.DirectoryId, registered.Host,
+            registered.Port, registered.Rack, registered.Version, registered.IsVoter, Fenced: true, Draining: false,
+            before?.Cordoned ?? false, before?.Decommissioning ?? false);
+        return this with { _brokers = _brokers.SetItem(broker.NodeId, broker) };
+    }
+
+    private MetadataImage Apply(BrokerStateChanged state)
+    {
+        var broker = FindBroker(state.NodeId);
+        Insist(
+            broker?.BrokerEpoch == state.BrokerEpoch, $"broker {state.NodeId} is not registered with epoch {state.BrokerEpoch}");
+        var changed = broker! with
+        {
+            Fenced = state.Fenced,
+            Draining = state.Draining,
+            Cordoned = state.Cordoned,
+            Decommissioning = state.Decommissioning,
+        };
+        return this with { _brokers = _brokers.SetItem(changed.NodeId, changed) };
+    }
+
+    private MetadataImage Apply(BrokerRemoved removed)
+    {
+        Insist(_brokers.ContainsKey(removed.NodeId), $"broker {removed.NodeId} is not registered");
+        return this with { _brokers = _brokers.Remove(removed.NodeId) };
+    }
+
+    private MetadataImage Apply(PartitionsChanged changed)
+    {
+        var topic = Require(changed.TopicId);
+        var partitions = topic.Partitions.ToBuilder();
+        foreach (var partition in changed.Partitions)
+        {
+            Insist(
+                partition.Index >= 0 && partition.Index < partitions.Count,
+                $"topic '{topic.Name}' has no partition {partition.Index}");
+            InsistIsSound(partition);
+            var before = partitions[partition.Index];
+            Insist(
+                partition.PartitionEpoch == before.PartitionEpoch + 1,
+                $"partition {partition.Index} goes from partition epoch {before.PartitionEpoch} to {partition.PartitionEpoch}");
+            Insist(
+                partition.LeaderEpoch >= before.LeaderEpoch
+                    && (partition.Leader == before.Leader || partition.LeaderEpoch > before.LeaderEpoch),
+                $"partition {partition.Index} changes its leader without a new leader epoch");
+            partitions[partition.Index] = PartitionImage.From(partition);
+        }
+
+        return Replace(topic with { Partitions = partitions.MoveToImmutable() });
+    }
+
+    private MetadataImage Apply(EpochStarted epoch)
+    {
+        Insist(epoch.LeaderEpoch > QuorumEpoch, $"the quorum goes from epoch {QuorumEpoch} to {epoch.LeaderEpoch}");
+        return this with { QuorumEpoch = epoch.LeaderEpoch, QuorumLeader = epoch.LeaderId };
     }
 
     private MetadataImage RememberDeleted(Guid topicId)

@@ -5,39 +5,33 @@ using Weir.Storage;
 
 namespace Weir.Metadata;
 
-/// <summary>Applies what a log holds after an image. Closed segments are not checked by the log's recovery, so it is done here.</summary>
+/// <summary>Reads metadata records back from the log's batches, with every check there is: they decide over all data.</summary>
 internal static class MetadataReplay
 {
     private const int SliceBytes = 1024 * 1024;
 
-    /// <summary>The image at the end of a log that is online.</summary>
-    /// <exception cref="MetadataException">The log does not hold every record after the image, whole.</exception>
-    public static MetadataImage Run(PartitionLog log, MetadataImage image)
+    /// <summary>Every batch of a log from an offset on.</summary>
+    /// <exception cref="MetadataException">The log does not hold every record from there on, whole.</exception>
+    public static IEnumerable<(RecordBatchHeader Header, IReadOnlyList<IMetadataRecord> Records)> ReadAll(
+        PartitionLog log, long offset)
     {
-        try
+        var end = log.LogEndOffset;
+        var cursor = log.Locate(offset);
+        while (offset < end)
         {
-            var end = log.LogEndOffset;
-            var cursor = log.Locate(image.NextOffset);
-            while (image.NextOffset < end)
+            var batches = ReadSlice(log, ref cursor, end);
+            while (!batches.IsEmpty)
             {
-                using var slice = log.Read(ref cursor, end, SliceBytes);
-                if (slice.Length == 0)
-                {
-                    throw new MetadataException($"the metadata log cannot be read from {image.NextOffset} to {end}");
-                }
-
-                image = ApplyBatches(Copy(slice), image);
+                var batch = TakeBatch(ref batches, offset);
+                var header = Verify(batch, offset);
+                offset = header.NextOffset;
+                yield return (header, Decode(batch, header));
             }
-
-            return image;
-        }
-        catch (Exception e) when (e is ProtocolException or LogCorruptException)
-        {
-            throw new MetadataException($"the metadata log is damaged after offset {image.NextOffset}: {e.Message}", e);
         }
     }
 
-    private static ReadOnlyMemory<byte> Copy(in LogSlice slice)
+    /// <summary>A copy of what a slice holds.</summary>
+    public static ReadOnlyMemory<byte> Copy(in LogSlice slice)
     {
         if (slice.IsInMemory)
         {
@@ -49,42 +43,66 @@ internal static class MetadataReplay
         return bytes.AsMemory(0, read);
     }
 
-    private static MetadataImage ApplyBatches(ReadOnlyMemory<byte> bytes, MetadataImage image)
+    /// <summary>Takes the first batch off.</summary>
+    /// <exception cref="MetadataException">It is cut off.</exception>
+    public static ReadOnlyMemory<byte> TakeBatch(ref ReadOnlyMemory<byte> batches, long offset)
     {
-        while (!bytes.IsEmpty)
+        if (batches.Length < RecordBatchHeader.Size || RecordBatchHeader.ReadLength(batches.Span) > batches.Length)
         {
-            if (bytes.Length < RecordBatchHeader.Size || RecordBatchHeader.ReadLength(bytes.Span) > bytes.Length)
-            {
-                throw new MetadataException($"the metadata log is cut off at offset {image.NextOffset}");
-            }
-
-            var batch = bytes[..(int)RecordBatchHeader.ReadLength(bytes.Span)];
-            image = Apply(batch, image);
-            bytes = bytes[batch.Length..];
+            throw new MetadataException($"the metadata log is cut off at offset {offset}");
         }
 
-        return image;
+        var batch = batches[..(int)RecordBatchHeader.ReadLength(batches.Span)];
+        batches = batches[batch.Length..];
+        return batch;
     }
 
-    private static MetadataImage Apply(ReadOnlyMemory<byte> batch, MetadataImage image)
+    /// <summary>Checks a batch and that it is the one of an offset.</summary>
+    /// <exception cref="MetadataException">It is not.</exception>
+    public static RecordBatchHeader Verify(ReadOnlyMemory<byte> batch, long offset)
     {
-        var header = RecordBatchHeader.Verify(batch.Span);
-        if (!RecordBatchHeader.HasValidStamp(batch.Span) || header.BaseOffset != image.NextOffset)
+        try
         {
-            throw new MetadataException(
-                $"the metadata log has a batch of offset {header.BaseOffset} where {image.NextOffset} should be");
+            var header = RecordBatchHeader.Verify(batch.Span);
+            return RecordBatchHeader.HasValidStamp(batch.Span) && header.BaseOffset == offset
+                ? header
+                : throw new MetadataException(
+                    $"the metadata log has a batch of offset {header.BaseOffset} where {offset} should be");
         }
+        catch (ProtocolException e)
+        {
+            throw new MetadataException($"the metadata log is damaged at offset {offset}: {e.Message}", e);
+        }
+    }
 
+    /// <summary>The records of a batch that was verified.</summary>
+    public static IReadOnlyList<IMetadataRecord> Decode(ReadOnlyMemory<byte> batch, in RecordBatchHeader header)
+    {
+        var decoded = new List<IMetadataRecord>(header.RecordCount);
         var records = batch[RecordBatchHeader.Size..];
         var position = 0;
         for (var i = 0; i < header.RecordCount; i++)
         {
             var record = RecordReader.Read(records.Span, position, header.BaseTimestampMs);
-            var value = records.Slice(record.ValueStart, Math.Max(0, record.ValueLength));
-            image = image.Apply(MetadataRecordCodec.Decode(value));
+            decoded.Add(MetadataRecordCodec.Decode(records.Slice(record.ValueStart, Math.Max(0, record.ValueLength))));
             position = record.End;
         }
 
-        return image;
+        return decoded;
+    }
+
+    private static ReadOnlyMemory<byte> ReadSlice(PartitionLog log, ref LogCursor cursor, long end)
+    {
+        try
+        {
+            using var slice = log.Read(ref cursor, end, SliceBytes);
+            return slice.Length > 0
+                ? Copy(slice)
+                : throw new MetadataException($"the metadata log cannot be read from {cursor.Offset} to {end}");
+        }
+        catch (LogCorruptException e)
+        {
+            throw new MetadataException($"the metadata log is damaged after offset {cursor.Offset}: {e.Message}", e);
+        }
     }
 }

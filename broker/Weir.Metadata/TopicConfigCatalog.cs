@@ -32,6 +32,9 @@ public static class TopicConfigCatalog
     /// <summary>How long a silent producer id is remembered.</summary>
     public const string ProducerExpiryMs = "producer.expiry.ms";
 
+    /// <summary>Value of <see cref="MinInsyncReplicas"/> that follows the replication factor.</summary>
+    internal const string Majority = "majority";
+
     private const long SevenDaysMs = 7L * 24 * 60 * 60 * 1000;
     private const long HundredYearsMs = 36_500L * 24 * 60 * 60 * 1000;
 
@@ -45,9 +48,10 @@ public static class TopicConfigCatalog
         TopicConfigKey.Number(
             MaxBatchBytes, TopicConfigType.Bytes, 2 * 1024 * 1024, 1024, 32 * 1024 * 1024,
             "Largest record batch, before and after compression."),
-        TopicConfigKey.Number(
-            MinInsyncReplicas, TopicConfigType.Number, 1, 1, 32,
-            "Replicas that have a record before acks=all is answered; at most the replication factor."),
+        TopicConfigKey.NumberOr(
+            MinInsyncReplicas, Majority, 1, 32,
+            "Replicas that have a record before acks=all is answered; at most the replication factor, of which a majority is "
+                + "the default."),
         TopicConfigKey.Number(
             ProducerExpiryMs, TopicConfigType.Milliseconds, SevenDaysMs, 1000, HundredYearsMs,
             "A producer id that is silent for so long is forgotten."),

@@ -25,7 +25,7 @@ public sealed class TopicConfigKey
     private readonly string[] _choices = [];
     private readonly long _min;
     private readonly long _max;
-    private readonly bool _canBeUnlimited;
+    private readonly string? _word;
 
     private TopicConfigKey(string key, TopicConfigType type, string @default, string meaning, string[] choices)
     {
@@ -38,14 +38,14 @@ public sealed class TopicConfigKey
     }
 
     private TopicConfigKey(
-        string key, TopicConfigType type, string @default, string meaning, long min, long max, bool canBeUnlimited)
+        string key, TopicConfigType type, string @default, string meaning, long min, long max, string? word)
         : this(key, type, @default, meaning, [])
     {
         _min = min;
         _max = max;
-        _canBeUnlimited = canBeUnlimited;
+        _word = word;
         var range = string.Create(CultureInfo.InvariantCulture, $"{min} to {max}");
-        Range = canBeUnlimited ? $"{Unlimited}, or {range}" : range;
+        Range = word is null ? range : $"{word}, or {range}";
     }
 
     /// <summary>The key, as in <c>--config KEY=VALUE</c>.</summary>
@@ -74,12 +74,17 @@ public sealed class TopicConfigKey
             return _choices.FirstOrDefault(choice => choice.Equals(text, StringComparison.OrdinalIgnoreCase));
         }
 
+        if (text.Equals(_word, StringComparison.OrdinalIgnoreCase))
+        {
+            return _word;
+        }
+
         if (!long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value))
         {
             return null;
         }
 
-        return (value >= _min && value <= _max) || (_canBeUnlimited && value == -1)
+        return value >= _min && value <= _max
             ? value.ToString(CultureInfo.InvariantCulture)
             : null;
     }
@@ -89,9 +94,13 @@ public sealed class TopicConfigKey
 
     internal static TopicConfigKey Number(
         string key, TopicConfigType type, long @default, long min, long max, string meaning) =>
-        new(key, type, @default.ToString(CultureInfo.InvariantCulture), meaning, min, max, canBeUnlimited: false);
+        new(key, type, @default.ToString(CultureInfo.InvariantCulture), meaning, min, max, word: null);
 
     /// <summary>A number with -1 for no bound, which is also the default.</summary>
     internal static TopicConfigKey Bound(string key, TopicConfigType type, long max, string meaning) =>
-        new(key, type, Unlimited, meaning, 1, max, canBeUnlimited: true);
+        new(key, type, Unlimited, meaning, 1, max, Unlimited);
+
+    /// <summary>A number, or a word for one that follows from something else, which is also the default.</summary>
+    internal static TopicConfigKey NumberOr(string key, string word, long min, long max, string meaning) =>
+        new(key, TopicConfigType.Number, word, meaning, min, max, word);
 }

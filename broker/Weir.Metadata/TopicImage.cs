@@ -4,25 +4,40 @@ using Weir.Protocol.Messages;
 
 namespace Weir.Metadata;
 
-/// <summary>A partition as the metadata knows it.</summary>
+/// <summary>A partition as the metadata knows it. Immutable.</summary>
 /// <param name="Index">Its index, from 0.</param>
 /// <param name="Leader">Node id of its leader; -1 if there is none.</param>
-/// <param name="LeaderEpoch">Epoch of this leadership.</param>
-/// <param name="Replicas">Node ids of its replicas.</param>
+/// <param name="LeaderEpoch">Epoch of this leadership; one more whenever the leader changes.</param>
+/// <param name="PartitionEpoch">One more with every change of the partition.</param>
+/// <param name="Replicas">Node ids of its replicas, the preferred leader first.</param>
 /// <param name="Isr">Those of them that are in sync.</param>
+/// <param name="Elr">
+/// Those that left the ISR while it was below min.insync.replicas, and so have all that was acknowledged (KIP-966).
+/// </param>
+/// <param name="AddingReplicas">Replicas that a reassignment adds.</param>
+/// <param name="RemovingReplicas">Replicas that it takes away once the others are in sync.</param>
 public sealed record PartitionImage(
-    int Index, int Leader, int LeaderEpoch, ImmutableArray<int> Replicas, ImmutableArray<int> Isr)
+    int Index, int Leader, int LeaderEpoch, int PartitionEpoch, ImmutableArray<int> Replicas, ImmutableArray<int> Isr,
+    ImmutableArray<int> Elr, ImmutableArray<int> AddingReplicas, ImmutableArray<int> RemovingReplicas)
 {
+    /// <summary>Whether its replicas are being moved.</summary>
+    public bool IsReassigning => AddingReplicas.Length + RemovingReplicas.Length > 0;
+
     internal static PartitionImage From(PartitionAssignment assignment) => new(
-        assignment.Index, assignment.Leader, assignment.LeaderEpoch, [.. assignment.Replicas], [.. assignment.Isr]);
+        assignment.Index, assignment.Leader, assignment.LeaderEpoch, assignment.PartitionEpoch, [.. assignment.Replicas],
+        [.. assignment.Isr], [.. assignment.Elr], [.. assignment.AddingReplicas], [.. assignment.RemovingReplicas]);
 
     internal PartitionAssignment ToAssignment() => new()
     {
         Index = Index,
         Leader = Leader,
         LeaderEpoch = LeaderEpoch,
+        PartitionEpoch = PartitionEpoch,
         Replicas = [.. Replicas],
         Isr = [.. Isr],
+        Elr = [.. Elr],
+        AddingReplicas = [.. AddingReplicas],
+        RemovingReplicas = [.. RemovingReplicas],
     };
 }
 
@@ -38,8 +53,8 @@ public sealed record TopicImage(
     Guid TopicId, string Name, TopicKind Kind, long CreatedAtMs, long PartitionerSeed, TopicSettings Settings,
     ImmutableArray<PartitionImage> Partitions)
 {
-    /// <summary>Replicas of each partition when it was created.</summary>
-    public int ReplicationFactor => Partitions[0].Replicas.Length;
+    /// <summary>Replicas of each partition, those that a reassignment adds left out.</summary>
+    public int ReplicationFactor => Partitions[0].Replicas.Length - Partitions[0].AddingReplicas.Length;
 
     internal TopicCreated ToRecord() => new()
     {

@@ -10,6 +10,7 @@ namespace Weir.Metadata;
 public sealed class TopicSettings
 {
     private readonly ImmutableSortedDictionary<string, string> _set;
+    private readonly int? _minInsyncReplicas;
 
     private TopicSettings(ImmutableSortedDictionary<string, string> set)
     {
@@ -20,7 +21,9 @@ public sealed class TopicSettings
         MaxBatchBytes = (int)GetNumber(TopicConfigCatalog.MaxBatchBytes);
         RetentionAge = GetNumber(TopicConfigCatalog.RetentionMs) is >= 0 and var age ? TimeSpan.FromMilliseconds(age) : null;
         RetentionBytes = GetNumber(TopicConfigCatalog.RetentionBytes) is >= 0 and var bytes ? bytes : null;
-        MinInsyncReplicas = (int)GetNumber(TopicConfigCatalog.MinInsyncReplicas);
+        _minInsyncReplicas = Get(TopicConfigCatalog.MinInsyncReplicas) == TopicConfigCatalog.Majority
+            ? null
+            : (int)GetNumber(TopicConfigCatalog.MinInsyncReplicas);
         ProducerExpiry = TimeSpan.FromMilliseconds(GetNumber(TopicConfigCatalog.ProducerExpiryMs));
     }
 
@@ -46,11 +49,16 @@ public sealed class TopicSettings
     /// <summary>How many bytes are kept; null for no bound.</summary>
     public long? RetentionBytes { get; }
 
-    /// <summary>Replicas that have a record before it is acknowledged.</summary>
-    public int MinInsyncReplicas { get; }
-
     /// <summary>How long a silent producer id is remembered.</summary>
     public TimeSpan ProducerExpiry { get; }
+
+    /// <summary>
+    /// Replicas that have a record before it is acknowledged and readable: as set, or a majority; one where the topic's
+    /// durability promises no more than the leader's copy.
+    /// </summary>
+    public int MinInsyncReplicasFor(int replicas) => Durability is Durability.Leader or Durability.Memory
+        ? 1
+        : _minInsyncReplicas ?? replicas / 2 + 1;
 
     /// <summary>These settings with some changed; a null value goes back to the default. Checks everything there is to check.</summary>
     /// <param name="changes">Keys with new values.</param>
@@ -65,10 +73,10 @@ public sealed class TopicSettings
         }
 
         var settings = set == _set ? this : new TopicSettings(set);
-        if (settings.MinInsyncReplicas > replicas)
+        if (settings._minInsyncReplicas > replicas)
         {
             faults.Add(
-                $"{TopicConfigCatalog.MinInsyncReplicas}={settings.MinInsyncReplicas} is over the replication factor {replicas}");
+                $"{TopicConfigCatalog.MinInsyncReplicas}={settings._minInsyncReplicas} is over the replication factor {replicas}");
         }
 
         return settings;

@@ -28,6 +28,12 @@ public sealed class WeirClientOptions
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
+    /// A broker from which nothing comes for this long, not even the answer to a ping, while something is awaited, is taken for
+    /// gone: its connection is closed and other brokers are asked. Default 3 s.
+    /// </summary>
+    public TimeSpan SilenceTimeout { get; set; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>
     /// Longest time of one request, retries included, and the silence after which a connection counts as lost.
     /// Default 30 s; 10 ms to 10 min.
     /// </summary>

@@ -51,6 +51,7 @@ public sealed class DurabilityTests
                 using var stop = new CancellationTokenSource();
                 var publishing = history.PublishAsync(client, window: 2000, TimeSpan.FromSeconds(2), stop.Token);
                 await WaitForAsync(history, 10_000);
+                broker.Freeze();
                 Machine.CutPower(disk.MountPoint);
                 Assert.NotNull(await publishing);
             }

@@ -130,6 +130,9 @@ public sealed class BrokerUnderTest(string dataDirectory) : IDisposable
 
     public void Kill() => _process?.Kill();
 
+    /// <summary>SIGSTOP: as at a loss of power, nothing is answered from here on.</summary>
+    public void Freeze() => Machine.Run("kill", "-STOP", $"{Id}");
+
     /// <summary>Connects, as soon as the broker listens.</summary>
     public async Task<WeirClient> ConnectAsync()
     {

@@ -12,8 +12,8 @@ public sealed class MetadataControllerTests
 {
     private static readonly Guid A = new("00000000-0000-0000-0000-00000000000a");
     private static readonly Guid New = new("00000000-0000-0000-0000-00000000000f");
-    private readonly MetadataController _controller = new(NodeId, maxPartitions: 10);
-    private readonly MetadataImage _image = Apply(Cluster(), Topic(A, "a", 3));
+    private readonly MetadataController _controller = new(maxPartitions: 10);
+    private readonly MetadataImage _image = Apply([Cluster(), .. OneBroker(), Topic(A, "a", 3)]);
 
     public static TheoryData<ErrorCode, CreateTopicRequest> RefusedCreations => new()
     {
@@ -152,5 +152,20 @@ public sealed class MetadataControllerTests
         Assert.Equal(
             code, Assert.Throws<ProtocolException>(() => MetadataController.ReserveProducerIds(image, count)).Code);
         Assert.Equal(long.MaxValue, MetadataController.ReserveProducerIds(image, 5).NextProducerId);
+    }
+
+    [Fact]
+    public void Lower_min_insync_replicas_makes_nobody_eligible_who_will_lack_records()
+    {
+        var topic = Topic(New, "lowered");
+        topic.Partitions = [new() { Leader = NodeId, Replicas = [NodeId, 8, 9], Isr = [NodeId], Elr = [8] }];
+        var image = _image.Apply(topic);
+
+        foreach (var record in _controller.AlterTopic(image, Alter("lowered", 0, Entry("min.insync.replicas", "1"))))
+        {
+            image = image.Apply(record);
+        }
+
+        Assert.Empty(image.Find("lowered")!.Partitions[0].Elr);
     }
 }

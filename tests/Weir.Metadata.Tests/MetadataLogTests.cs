@@ -1,4 +1,3 @@
-using Weir.Metadata.Records;
 using Weir.Protocol.Errors;
 using Weir.Protocol.Messages;
 using Weir.Protocol.Records;
@@ -16,7 +15,7 @@ namespace Weir.Metadata.Tests;
 public sealed class MetadataLogTests
 {
     private static readonly MetadataLogOptions Roomy = Tight() with { RecordsPerSnapshot = 1000 };
-    private static readonly string LogDirectory = $"{MetadataLog.DirectoryName}/{MetadataLog.Identity.DirectoryName}";
+    private static readonly string LogDirectory = $"{Quorum.QuorumStore.DirectoryName}/{Quorum.QuorumStore.Identity.DirectoryName}";
     private readonly SimulatedDisk _disk = new();
 
     [Fact]
@@ -88,57 +87,8 @@ public sealed class MetadataLogTests
         Assert.Equal(4500, given.Count);
     }
 
-    [Fact]
-    public void Snapshots_let_the_log_be_trimmed_and_only_two_are_kept()
-    {
-        using (var log = Open(_disk))
-        {
-            for (var i = 0; i < 100; i++)
-            {
-                log.CreateTopic(Create($"t{i}"));
-            }
-        }
 
-        Assert.Equal(2, Snapshots(_disk).Count);
-        using var opened = OpenPartitionLog(_disk);
-        Assert.True(opened.LogStartOffset > 80, $"the log starts at {opened.LogStartOffset}");
-        Assert.True(opened.SegmentCount < 10, $"there are {opened.SegmentCount} segments");
-        using var again = Open(_disk);
-        Assert.Equal(100, again.Image.TopicCount);
-    }
 
-    [Fact]
-    public void Damaged_snapshot_is_reported_and_the_one_before_it_used()
-    {
-        var expected = Fill(_disk, 20);
-        Rot(_disk, $"metadata/{Snapshots(_disk)[^1]}");
-
-        var logger = new ListLogger();
-        using (var log = Open(_disk, logger: logger))
-        {
-            Assert.Equal(expected, Print(log.Image));
-            Assert.Contains(Snapshots(_disk)[^1], Assert.Single(logger.Warnings), StringComparison.Ordinal);
-            log.CreateTopic(Create("x1"));
-            log.CreateTopic(Create("x2"));
-            log.CreateTopic(Create("x3"));
-            expected = Print(log.Image);
-        }
-
-        using var again = Open(_disk);
-        Assert.Equal(expected, Print(again.Image));
-    }
-
-    [Fact]
-    public void Start_is_refused_if_no_snapshot_is_whole_and_the_log_was_trimmed()
-    {
-        Fill(_disk, 20);
-        foreach (var name in Snapshots(_disk))
-        {
-            Rot(_disk, $"metadata/{name}");
-        }
-
-        AssertRefused("no whole snapshot");
-    }
 
     [Fact]
     public void Start_is_refused_if_the_log_is_gone_and_a_snapshot_is_there()
@@ -203,36 +153,8 @@ public sealed class MetadataLogTests
         AssertRefused("missing");
     }
 
-    [Theory]
-    [InlineData("0701")]
-    [InlineData("0602e803000000000000")]
-    [InlineData("0101" + "0100" + "63" + "0000000000000000" + "0200")]
-    public void Start_is_refused_if_a_newer_version_wrote_a_record(string record)
-    {
-        AppendRaw(_disk, Convert.FromHexString(record));
-        Assert.Throws<UnsupportedMetadataException>(() => Open(_disk));
-    }
 
-    [Fact]
-    public void Start_is_refused_if_records_contradict_each_other()
-    {
-        AppendRaw(_disk, MetadataRecordCodec.Encode(Cluster()), MetadataRecordCodec.Encode(Cluster()));
-        AssertRefused("created twice");
-    }
 
-    [Fact]
-    public void Refused_start_leaves_the_disk_as_it_was()
-    {
-        Fill(_disk, 20);
-        foreach (var name in Snapshots(_disk))
-        {
-            Rot(_disk, $"metadata/{name}");
-        }
-
-        var before = Snapshots(_disk).Concat(_disk.ListFiles(LogDirectory)).ToList();
-        AssertRefused("no whole snapshot");
-        Assert.Equal(before, Snapshots(_disk).Concat(_disk.ListFiles(LogDirectory)));
-    }
 
     private static string Fill(SimulatedDisk disk, int topics)
     {
@@ -250,7 +172,7 @@ public sealed class MetadataLogTests
     private static void Rot(SimulatedDisk disk, string path) => disk.Rot(path, 40, bit: 1);
 
     private static PartitionLog OpenPartitionLog(ILogFiles files) => PartitionLog.Open(
-        files, MetadataLog.DirectoryName, MetadataLog.Identity, new LogOptions(), new TailMemory(), new ListLogger());
+        files, Quorum.QuorumStore.DirectoryName, Quorum.QuorumStore.Identity, new LogOptions(), new TailMemory(), new ListLogger());
 
     private static void AppendRaw(SimulatedDisk disk, params byte[][] records)
     {
@@ -260,9 +182,9 @@ public sealed class MetadataLogTests
             Assert.True(builder.TryAdd(NowMs, default, hasKey: false, record, hasValue: true, []));
         }
 
-        disk.CreateDirectory(MetadataLog.DirectoryName);
+        disk.CreateDirectory(Quorum.QuorumStore.DirectoryName);
         using var log = OpenPartitionLog(disk);
-        var batch = builder.Seal(MetadataLog.Identity.TopicId, MetadataLog.Identity.Partition, BatchProducer.None);
+        var batch = builder.Seal(Quorum.QuorumStore.Identity.TopicId, Quorum.QuorumStore.Identity.Partition, BatchProducer.None);
         Assert.Equal(ErrorCode.None, log.Append(batch.Span, RecordBatchHeader.Verify(batch.Span), 0, 0, NowMs).Code);
         Assert.True(log.WritePending());
         log.Sync();

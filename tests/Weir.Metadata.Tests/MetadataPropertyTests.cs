@@ -66,8 +66,8 @@ public sealed class MetadataPropertyTests
     public void Snapshot_and_the_records_after_it_make_the_image_that_all_records_make() => AnyCommand.Array[1, 60].Sample(
         static commands =>
         {
-            var controller = new MetadataController(NodeId, maxPartitions: 40);
-            var live = Apply(Cluster());
+            var controller = new MetadataController(maxPartitions: 40);
+            var live = Apply([Cluster(), .. OneBroker()]);
             var fromSnapshot = live;
             foreach (var (command, index) in commands.Select(static (command, index) => (command, index)))
             {
@@ -106,7 +106,7 @@ public sealed class MetadataPropertyTests
             _ => [MetadataController.ReserveProducerIds(image, command.Partitions)],
         };
 
-    private static ErrorCode Run(MetadataLog log, Command command)
+    private static ErrorCode Run(LoneController log, Command command)
     {
         try
         {

@@ -11,10 +11,15 @@ public sealed class MetadataRecordGoldenTests
     private static readonly Guid Topic = new("00112233-4455-6677-8899-aabbccddeeff");
 
     private static readonly PartitionAssignment Assignment =
-        new() { Index = 1, Leader = 2, LeaderEpoch = 3, Replicas = [2, 4], Isr = [2] };
+        new()
+        {
+            Index = 1, Leader = 2, LeaderEpoch = 3, PartitionEpoch = 5, Replicas = [2, 4, 6], Isr = [2], Elr = [4],
+            AddingReplicas = [6], RemovingReplicas = [4],
+        };
 
     private const string AssignmentBytes =
-        "01000000" + "02000000" + "03000000" + "02000000" + "02000000" + "04000000" + "01000000" + "02000000";
+        "01000000" + "02000000" + "03000000" + "05000000" + "03000000" + "02000000" + "04000000" + "06000000"
+            + "01000000" + "02000000" + "01000000" + "04000000" + "01000000" + "06000000" + "01000000" + "04000000";
 
     private const string TopicBytes = "00112233445566778899aabbccddeeff";
 
@@ -52,6 +57,29 @@ public sealed class MetadataRecordGoldenTests
         },
         { new TopicDeleted { TopicId = Topic }, "05" + "01" + TopicBytes },
         { new ProducerIdsReserved { NextProducerId = 1000 }, "06" + "01" + "e803000000000000" },
+        {
+            new BrokerRegistered
+            {
+                NodeId = 1, BrokerEpoch = 2, IncarnationId = Topic, DirectoryId = Topic, Host = "h", Port = 3, Rack = null,
+                Version = "v", IsVoter = true,
+            },
+            "07" + "01" + "01000000" + "0200000000000000" + TopicBytes + TopicBytes + "0100" + "68" + "03000000" + "ffff"
+                + "0100" + "76" + "01"
+        },
+        {
+            new BrokerStateChanged { NodeId = 1, BrokerEpoch = 2, Fenced = true, Cordoned = true },
+            "08" + "01" + "01000000" + "0200000000000000" + "01" + "00" + "01" + "00"
+        },
+        { new BrokerRemoved { NodeId = 1 }, "09" + "01" + "01000000" },
+        {
+            new PartitionsChanged { TopicId = Topic, Partitions = [Assignment] },
+            "0a" + "01" + TopicBytes + "01000000" + AssignmentBytes
+        },
+        {
+            new VotersChanged { Voters = [new VoterRecord { NodeId = 1, DirectoryId = Topic, Host = "h", Port = 3 }] },
+            "0b" + "01" + "01000000" + "01000000" + TopicBytes + "0100" + "68" + "03000000"
+        },
+        { new EpochStarted { LeaderId = 1, LeaderEpoch = 2 }, "0c" + "01" + "01000000" + "02000000" },
     };
 
     [Theory]
@@ -79,7 +107,7 @@ public sealed class MetadataRecordGoldenTests
     }
 
     [Theory]
-    [InlineData("0701")]
+    [InlineData("1401")]
     [InlineData("0001")]
     [InlineData("ff01")]
     [InlineData("0602e803000000000000")]
@@ -107,10 +135,10 @@ public sealed class MetadataRecordGoldenTests
             new ProducerIdsReserved { NextProducerId = 1000 });
 
         const string Golden =
-            "574549524d455441" + "01000000" + "00000000" + "0400000000000000"
+            "574549524d455441" + "01000000" + "09000000" + "0400000000000000"
             + "11000000" + "0101" + "0300616263" + "0100000000000000" + "0100"
             + "0a000000" + "0601" + "e803000000000000"
             + "12000000" + "0501" + TopicBytes;
-        Assert.Equal(Golden, TestMetadata.Print(image)[16..]);
+        Assert.Equal(Golden, Convert.ToHexStringLower(MetadataSnapshot.Encode(image, epoch: 9))[16..]);
     }
 }

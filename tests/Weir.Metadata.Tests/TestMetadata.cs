@@ -31,14 +31,16 @@ internal static class TestMetadata
         };
     }
 
-    public static MetadataLog Open(
+    public static LoneController Open(
         ILogFiles files, MetadataLogOptions? options = null, ILogger? logger = null, int maxPartitions = 100_000) =>
-        MetadataLog.Open(
-            files, new MetadataController(NodeId, maxPartitions), new FixedTime(), logger ?? new ListLogger(),
-            options ?? Tight());
+        LoneController.Open(files, new MetadataController(maxPartitions), logger ?? new ListLogger(), options ?? Tight());
 
     /// <summary>Everything an image says, as bytes: equal images have equal ones.</summary>
-    public static string Print(MetadataImage image) => Convert.ToHexStringLower(MetadataSnapshot.Encode(image));
+    /// <remarks>But for the epochs of the quorum, of which each start begins another.</remarks>
+    public static string Print(MetadataImage image) => string.Join(
+        '\n',
+        image.ToSnapshot().Where(static record => record is not EpochStarted)
+            .Select(static record => Convert.ToHexStringLower(MetadataRecordCodec.Encode(record))));
 
     public static CreateTopicRequest Create(string name, int partitions = 1, params ConfigEntry[] configs) =>
         new() { Name = name, Partitions = partitions, Configs = configs };
@@ -53,6 +55,13 @@ internal static class TestMetadata
 
     public static ClusterCreated Cluster() => new() { ClusterId = "c", CreatedAtMs = NowMs };
 
+    /// <summary>The one broker, registered and not fenced.</summary>
+    public static IMetadataRecord[] OneBroker() =>
+    [
+        new BrokerRegistered { NodeId = NodeId, BrokerEpoch = 1, Host = "host", Port = 1, Version = "1" },
+        new BrokerStateChanged { NodeId = NodeId, BrokerEpoch = 1 },
+    ];
+
     public static TopicCreated Topic(Guid topicId, string name, int partitions = 1) => new()
     {
         TopicId = topicId,
@@ -64,11 +73,6 @@ internal static class TestMetadata
 
     public static PartitionAssignment Partition(int index) =>
         new() { Index = index, Leader = NodeId, LeaderEpoch = 0, Replicas = [NodeId], Isr = [NodeId] };
-
-    private sealed class FixedTime : TimeProvider
-    {
-        public override DateTimeOffset GetUtcNow() => DateTimeOffset.FromUnixTimeMilliseconds(NowMs);
-    }
 }
 
 /// <summary>Keeps what was logged at Warning or above.</summary>

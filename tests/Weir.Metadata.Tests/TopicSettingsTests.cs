@@ -19,7 +19,8 @@ public sealed class TopicSettingsTests
         Assert.Equal(new LogOptions(), settings.ToLogOptions());
         Assert.Null(settings.RetentionAge);
         Assert.Null(settings.RetentionBytes);
-        Assert.Equal(1, settings.MinInsyncReplicas);
+        Assert.Equal(1, settings.MinInsyncReplicasFor(1));
+        Assert.Equal(2, settings.MinInsyncReplicasFor(3));
         Assert.All(settings.Describe(), static entry => Assert.True(entry.IsDefault));
     }
 

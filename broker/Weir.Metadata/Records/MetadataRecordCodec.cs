@@ -61,6 +61,12 @@ public static class MetadataRecordCodec
         MetadataRecordKind.PartitionsAdded => WireReader.ReadAll<PartitionsAdded>(body, Version),
         MetadataRecordKind.TopicDeleted => WireReader.ReadAll<TopicDeleted>(body, Version),
         MetadataRecordKind.ProducerIdsReserved => WireReader.ReadAll<ProducerIdsReserved>(body, Version),
+        MetadataRecordKind.BrokerRegistered => WireReader.ReadAll<BrokerRegistered>(body, Version),
+        MetadataRecordKind.BrokerStateChanged => WireReader.ReadAll<BrokerStateChanged>(body, Version),
+        MetadataRecordKind.BrokerRemoved => WireReader.ReadAll<BrokerRemoved>(body, Version),
+        MetadataRecordKind.PartitionsChanged => WireReader.ReadAll<PartitionsChanged>(body, Version),
+        MetadataRecordKind.VotersChanged => WireReader.ReadAll<VotersChanged>(body, Version),
+        MetadataRecordKind.EpochStarted => WireReader.ReadAll<EpochStarted>(body, Version),
         _ => throw new UnsupportedMetadataException($"metadata record kind {(byte)kind}"),
     };
 }

@@ -30,6 +30,24 @@ public enum MetadataRecordKind : byte
 
     /// <summary><see cref="ProducerIdsReserved"/>.</summary>
     ProducerIdsReserved = 6,
+
+    /// <summary><see cref="BrokerRegistered"/>.</summary>
+    BrokerRegistered = 7,
+
+    /// <summary><see cref="BrokerStateChanged"/>.</summary>
+    BrokerStateChanged = 8,
+
+    /// <summary><see cref="BrokerRemoved"/>.</summary>
+    BrokerRemoved = 9,
+
+    /// <summary><see cref="PartitionsChanged"/>.</summary>
+    PartitionsChanged = 10,
+
+    /// <summary><see cref="VotersChanged"/>.</summary>
+    VotersChanged = 11,
+
+    /// <summary><see cref="EpochStarted"/>.</summary>
+    EpochStarted = 12,
 }
 
 /// <summary>The first record of every metadata log.</summary>

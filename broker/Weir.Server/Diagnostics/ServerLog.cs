@@ -63,4 +63,22 @@ internal static partial class ServerLog
 
     [LoggerMessage(5010, LogLevel.Information, "Topic {Topic} {Change}")]
     public static partial void TopicChanged(ILogger logger, string topic, string change);
+
+    [LoggerMessage(1008, LogLevel.Debug, "Broker {NodeId} is not connected: {Reason}")]
+    public static partial void PeerLost(ILogger logger, int nodeId, string reason);
+
+    [LoggerMessage(1009, LogLevel.Error, "The connection to broker {NodeId} failed unexpectedly")]
+    public static partial void PeerFailed(ILogger logger, Exception exception, int nodeId);
+
+    [LoggerMessage(5011, LogLevel.Critical, "A loop of the broker failed: it stops")]
+    public static partial void MetadataLoopFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(5012, LogLevel.Error, "A request for the metadata failed")]
+    public static partial void MetadataRequestFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(5013, LogLevel.Critical, "The broker stops, so that others take over: {Reason}")]
+    public static partial void FailStop(ILogger logger, string reason);
+
+    [LoggerMessage(5014, LogLevel.Warning, "The leaderships were not taken over within {Timeout}: stopping nevertheless")]
+    public static partial void DrainTimedOut(ILogger logger, TimeSpan timeout);
 }

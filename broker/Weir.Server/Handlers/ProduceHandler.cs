@@ -3,6 +3,8 @@ using Weir.Protocol.Errors;
 using Weir.Protocol.Messages;
 using Weir.Protocol.Records;
 using Weir.Protocol.Wire;
+using Weir.Replication;
+using Weir.Replication.Partitions;
 using Weir.Server.Partitions;
 using Weir.Server.Transport;
 using Weir.Storage;
@@ -13,7 +15,8 @@ namespace Weir.Server.Handlers;
 /// Appends a batch and answers when it has settled. The header and checksum are checked, and the framing of uncompressed
 /// records; the payload is copied once, into the log's tail.
 /// </summary>
-internal sealed class ProduceHandler(BrokerContext broker, PartitionTable partitions, FlushLoop flush) : IOrderedHandler
+internal sealed class ProduceHandler(
+    BrokerContext broker, PartitionTable partitions, BrokerReplicas replicas, FlushLoop flush) : IOrderedHandler
 {
     public ApiKey Api => ApiKey.Produce;
 
@@ -25,9 +28,9 @@ internal sealed class ProduceHandler(BrokerContext broker, PartitionTable partit
             throw new ProtocolException(ErrorCode.InvalidRequest, $"acks {request.Acks} does not go with a {header.Kind}");
         }
 
-        var partition = partitions.Get(request.TopicId, request.Partition);
+        var partition = partitions.GetLed(request.TopicId, request.Partition);
         var batch = Verify(request, partition);
-        var outcome = partition.Append(request.Batch.Span, batch, broker.NowMs);
+        var outcome = partition.Replica.Append(request.Batch.Span, batch, request.Acks, broker.NowMs);
         return outcome.Code == ErrorCode.Throttled
             ? RetryAsync(connection, header, request, partition, batch)
             : Finish(connection, header, request.Acks, partition, request.Batch.Length, outcome);
@@ -80,7 +83,7 @@ internal sealed class ProduceHandler(BrokerContext broker, PartitionTable partit
         do
         {
             await broker.FlushProgress.WaitAsync().ConfigureAwait(false);
-            outcome = partition.Append(request.Batch.Span, batch, broker.NowMs);
+            outcome = partition.Replica.Append(request.Batch.Span, batch, request.Acks, broker.NowMs);
         }
         while (outcome.Code == ErrorCode.Throttled && !connection.IsClosed);
 
@@ -105,19 +108,14 @@ internal sealed class ProduceHandler(BrokerContext broker, PartitionTable partit
         {
             var durability = acks == Acks.All ? partition.Log.Options.Durability : Durability.Leader;
             connection.ProduceStarted(batchBytes);
-            partition.Await(
+            partition.Replica.Await(
                 new PendingAck(
                     connection, header.CorrelationId, outcome, durability, batchBytes, broker.Time.GetTimestamp()),
                 acks);
         }
 
-        if (acks != Acks.None && partition.IsSettled(outcome, acks))
-        {
-            // A retry of what settled long ago, or a contract that asks for memory alone: nothing will be flushed for it.
-            partition.OnLogProgress(partition.Log);
-        }
-
         flush.Signal(partition.Log);
+        replicas.OnAppended(partition.Replica);
         return ValueTask.CompletedTask;
     }
 

@@ -3,6 +3,7 @@ using Weir.Protocol.Errors;
 using Weir.Protocol.Messages;
 using Weir.Server.Diagnostics;
 using Weir.Server.Hosting;
+using Weir.Server.Peers;
 using Weir.Server.Transport;
 
 namespace Weir.Server.Handlers;
@@ -11,17 +12,11 @@ namespace Weir.Server.Handlers;
 internal sealed class HelloHandler(BrokerContext broker, BrokerIdentity identity)
     : RequestHandler<HelloRequest, HelloResponse>, IOrderedHandler
 {
-    protected override ValueTask<HelloResponse> HandleAsync(Connection connection, HelloRequest request)
+    protected override async ValueTask<HelloResponse> HandleAsync(Connection connection, HelloRequest request)
     {
         if (request.Magic != HelloRequest.ExpectedMagic)
         {
             throw new ProtocolException(ErrorCode.MalformedFrame, "the hello does not start with WEIR");
-        }
-
-        if (request.ClusterId is { } clusterId && clusterId != identity.ClusterId)
-        {
-            throw new ProtocolException(
-                ErrorCode.WrongCluster, $"this is cluster {identity.ClusterId}, not {clusterId}");
         }
 
         if (request.NodeId >= 0 && request.NodeId != identity.NodeId)
@@ -29,10 +24,21 @@ internal sealed class HelloHandler(BrokerContext broker, BrokerIdentity identity
             throw new ProtocolException(ErrorCode.WrongCluster, $"this is node {identity.NodeId}, not {request.NodeId}");
         }
 
+        if (request.SdkName != BrokerIdentity.PeerSdkName)
+        {
+            await WaitForClusterAsync().ConfigureAwait(false);
+        }
+
+        if (request.ClusterId is { } clusterId && identity.ClusterId.Length > 0 && clusterId != identity.ClusterId)
+        {
+            throw new ProtocolException(
+                ErrorCode.WrongCluster, $"this is cluster {identity.ClusterId}, not {clusterId}");
+        }
+
         var name = $"{request.ClientId} ({request.SdkName} {request.SdkVersion})";
         connection.Enter(SessionState.Authenticating, name);
         ServerLog.ClientConnected(broker.Logger, connection.Remote, name);
-        return ValueTask.FromResult(new HelloResponse
+        return new HelloResponse
         {
             ClusterId = identity.ClusterId,
             NodeId = identity.NodeId,
@@ -41,18 +47,38 @@ internal sealed class HelloHandler(BrokerContext broker, BrokerIdentity identity
             ProduceWindowBytes = broker.Options.ProduceWindowBytes,
             Mechanisms = [AuthenticateRequest.Anonymous],
             Apis = ApiTable.Ranges,
-        });
+        };
+    }
+
+    /// <summary>A client of a cluster that is being made waits until there is one.</summary>
+    private async Task WaitForClusterAsync()
+    {
+        try
+        {
+            await identity.Joined.WaitAsync(broker.Options.HandshakeTimeout / 2, broker.Time).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            throw new ProtocolException(
+                ErrorCode.QuorumUnavailable, "the cluster does not exist yet: all of its configured voters must run for it");
+        }
     }
 }
 
 /// <summary>
-/// Authenticates a client. The listener's options allow <c>anonymous</c> only on loopback or by an unsafe setting, so a
-/// connection that reaches this may use it.
+/// Authenticates clients and brokers. The listener's options allow <c>anonymous</c> only on loopback or by an unsafe setting,
+/// so a connection that reaches this may use it; a broker proves itself by the cluster's secret.
 /// </summary>
-internal sealed class AuthenticateHandler : RequestHandler<AuthenticateRequest, AuthenticateResponse>, IOrderedHandler
+internal sealed class AuthenticateHandler(PeerCredentials credentials)
+    : RequestHandler<AuthenticateRequest, AuthenticateResponse>, IOrderedHandler
 {
     protected override ValueTask<AuthenticateResponse> HandleAsync(Connection connection, AuthenticateRequest request)
     {
+        if (request.Mechanism == PeerCredentials.Mechanism)
+        {
+            return ValueTask.FromResult(AuthenticatePeer(connection, request));
+        }
+
         if (request.Mechanism != AuthenticateRequest.Anonymous)
         {
             throw new ProtocolException(
@@ -61,5 +87,19 @@ internal sealed class AuthenticateHandler : RequestHandler<AuthenticateRequest, 
 
         connection.Enter(SessionState.Ready);
         return ValueTask.FromResult(new AuthenticateResponse { Done = true, Principal = AuthenticateRequest.Anonymous });
+    }
+
+    private AuthenticateResponse AuthenticatePeer(Connection connection, AuthenticateRequest request)
+    {
+        if (request.Proof.Length == 0)
+        {
+            connection.PeerChallenge = PeerCredentials.NewChallenge();
+            return new AuthenticateResponse { Challenge = connection.PeerChallenge };
+        }
+
+        connection.PeerNodeId = credentials.Verify(request.Proof, connection.PeerChallenge);
+        connection.PeerChallenge = [];
+        connection.Enter(SessionState.Ready);
+        return new AuthenticateResponse { Done = true, Principal = $"broker-{connection.PeerNodeId}" };
     }
 }

@@ -17,7 +17,7 @@ internal sealed class SubscribeHandler(PartitionTable partitions) : IOrderedHand
     public ValueTask HandleAsync(Connection connection, FrameHeader header, ReadOnlyMemory<byte> body)
     {
         var request = WireReader.ReadAll<SubscribeRequest>(body, header.Version);
-        var partition = partitions.Get(request.TopicId, request.Partition);
+        var partition = partitions.GetLed(request.TopicId, request.Partition);
         if (request.CreditBytes is < 0 or > ProtocolLimits.SubscriptionCreditBytes)
         {
             throw new ProtocolException(
@@ -98,7 +98,7 @@ internal sealed class ListOffsetsHandler(PartitionTable partitions) : RequestHan
             throw new ProtocolException(ErrorCode.InvalidRequest, "position must be earliest, latest or timestamp");
         }
 
-        var partition = partitions.Get(request.TopicId, request.Partition);
+        var partition = partitions.GetLed(request.TopicId, request.Partition);
         return ValueTask.FromResult(new ListOffsetsResponse
         {
             Offset = OffsetLookup.Resolve(partition, request.Position, request.TimestampMs, partition.HighWatermark),
@@ -114,6 +114,14 @@ internal static class OffsetLookup
     public static long Resolve(Partition partition, StartPosition position, long value, long highWatermark)
     {
         var logStart = partition.Log.LogStartOffset;
+        if (position != StartPosition.Earliest && !partition.Replica.IsHighWatermarkCurrent)
+        {
+            throw new ProtocolException(
+                ErrorCode.OffsetNotAvailable, $"{partition.Topic}-{partition.Index}: the new leader does not know yet what is committed");
+        }
+
+        // After the check: what was read before it may be from before the leader knew.
+        highWatermark = Math.Max(highWatermark, partition.HighWatermark);
         switch (position)
         {
             case StartPosition.Earliest:

@@ -1,22 +1,25 @@
 using Weir.Metadata;
 using Weir.Protocol.Errors;
 using Weir.Protocol.Messages;
+using Weir.Metadata.Quorum;
+using Weir.Replication;
 using Weir.Server.Hosting;
 using Weir.Server.Partitions;
+using Weir.Server.Peers;
 using Weir.Server.Transport;
 
 namespace Weir.Server.Handlers;
 
 /// <summary>Tells clients of brokers and topics.</summary>
-internal sealed class MetadataHandler(TopicCatalog topics, BrokerDescription description)
+internal sealed class MetadataHandler(Func<MetadataImage> image, BrokerNode node)
     : RequestHandler<MetadataRequest, MetadataResponse>
 {
     protected override ValueTask<MetadataResponse> HandleAsync(Connection connection, MetadataRequest request)
     {
-        var image = topics.Image;
+        var known = node.Replicas.RequireMetadata(image());
         var found = request.AllTopics
-            ? image.Topics.OrderBy(static topic => topic.Name, StringComparer.Ordinal).Select(ToInfo)
-            : request.Topics.Select(name => image.Find(name) is { } topic
+            ? known.Topics.OrderBy(static topic => topic.Name, StringComparer.Ordinal).Select(ToInfo)
+            : request.Topics.Select(name => known.Find(name) is { } topic
                 ? ToInfo(topic)
                 : new TopicInfo
                 {
@@ -25,9 +28,15 @@ internal sealed class MetadataHandler(TopicCatalog topics, BrokerDescription des
                 });
         return ValueTask.FromResult(new MetadataResponse
         {
-            ClusterId = image.ClusterId,
-            ControllerId = description.NodeId,
-            Brokers = [description.ToBrokerInfo()],
+            ClusterId = known.ClusterId,
+            ControllerId = node.Quorum.LeaderId,
+            Brokers =
+            [
+                .. known.Brokers.Select(static broker => new BrokerInfo
+                {
+                    NodeId = broker.NodeId, Host = broker.Host, Port = broker.Port,
+                }),
+            ],
             Topics = [.. found],
         });
     }
@@ -54,36 +63,74 @@ internal sealed class MetadataHandler(TopicCatalog topics, BrokerDescription des
     };
 }
 
-/// <summary>Creates topics.</summary>
-internal sealed class CreateTopicHandler(TopicCatalog topics) : RequestHandler<CreateTopicRequest, CreateTopicResponse>
+/// <summary>Creates topics; answers once this broker knows of it, so that the client's next request does too.</summary>
+internal sealed class CreateTopicHandler(ControllerClient controller, MetadataLoop loop, ImageFollower follower)
+    : ControllerHandler<CreateTopicRequest, CreateTopicResponse>(controller, loop)
 {
-    protected override async ValueTask<CreateTopicResponse> HandleAsync(Connection connection, CreateTopicRequest request) =>
-        await topics.CreateAsync(request).ConfigureAwait(false);
+    protected override async ValueTask<CreateTopicResponse> HandleAsync(Connection connection, CreateTopicRequest request)
+    {
+        var response = await base.HandleAsync(connection, request).ConfigureAwait(false);
+        if (response.TopicId != Guid.Empty && connection.PeerNodeId is null)
+        {
+            await follower.WaitAsync(image => image.Find(response.TopicId) is not null).ConfigureAwait(false);
+        }
+
+        return response;
+    }
 }
 
-/// <summary>Deletes topics.</summary>
-internal sealed class DeleteTopicHandler(TopicCatalog topics) : RequestHandler<DeleteTopicRequest, EmptyMessage>
+/// <summary>Deletes topics; answers once this broker has forgotten it.</summary>
+internal sealed class DeleteTopicHandler(ControllerClient controller, MetadataLoop loop, ImageFollower follower)
+    : ControllerHandler<DeleteTopicRequest, EmptyMessage>(controller, loop)
 {
-    protected override async ValueTask<EmptyMessage> HandleAsync(Connection connection, DeleteTopicRequest request) =>
-        await topics.DeleteAsync(request).ConfigureAwait(false);
+    protected override async ValueTask<EmptyMessage> HandleAsync(Connection connection, DeleteTopicRequest request)
+    {
+        var topicId = follower.Image.Find(request.Name)?.TopicId;
+        var response = await base.HandleAsync(connection, request).ConfigureAwait(false);
+        if (topicId is { } id && connection.PeerNodeId is null)
+        {
+            await follower.WaitAsync(image => image.Find(id) is null).ConfigureAwait(false);
+        }
+
+        return response;
+    }
 }
 
-/// <summary>Alters topics.</summary>
-internal sealed class AlterTopicHandler(TopicCatalog topics) : RequestHandler<AlterTopicRequest, EmptyMessage>
+/// <summary>Alters topics; answers once this broker follows.</summary>
+internal sealed class AlterTopicHandler(ControllerClient controller, MetadataLoop loop, ImageFollower follower)
+    : ControllerHandler<AlterTopicRequest, EmptyMessage>(controller, loop)
 {
-    protected override async ValueTask<EmptyMessage> HandleAsync(Connection connection, AlterTopicRequest request) =>
-        await topics.AlterAsync(request).ConfigureAwait(false);
+    protected override async ValueTask<EmptyMessage> HandleAsync(Connection connection, AlterTopicRequest request)
+    {
+        var response = await base.HandleAsync(connection, request).ConfigureAwait(false);
+        if (connection.PeerNodeId is null && request is { ValidateOnly: false, Partitions: > 0 })
+        {
+            await follower.WaitAsync(image => image.Find(request.Name) is not { } topic
+                || topic.Partitions.Length >= request.Partitions).ConfigureAwait(false);
+        }
+
+        return response;
+    }
 }
 
-/// <summary>Describes one topic in full.</summary>
-internal sealed class DescribeTopicHandler(TopicCatalog topics, PartitionTable partitions)
+/// <summary>Describes one topic in full: offsets and sizes come from the leaders.</summary>
+internal sealed class DescribeTopicHandler(
+    Func<MetadataImage> image, BrokerReplicas replicas, PartitionTable partitions, IPeerNetwork peers, int self)
     : RequestHandler<DescribeTopicRequest, DescribeTopicResponse>
 {
-    protected override ValueTask<DescribeTopicResponse> HandleAsync(Connection connection, DescribeTopicRequest request)
+    private const int PeerTimeoutMs = 2000;
+
+    protected override async ValueTask<DescribeTopicResponse> HandleAsync(Connection connection, DescribeTopicRequest request)
     {
-        var topic = topics.Image.Find(request.Name)
+        var topic = replicas.RequireMetadata(image()).Find(request.Name)
             ?? throw new ProtocolException(ErrorCode.UnknownTopic, $"topic '{request.Name}' does not exist");
-        return ValueTask.FromResult(new DescribeTopicResponse
+        var described = topic.Partitions.Select(partition => Describe(topic, partition)).ToArray();
+        if (connection.PeerNodeId is null)
+        {
+            await AskLeadersAsync(topic, described).ConfigureAwait(false);
+        }
+
+        return new DescribeTopicResponse
         {
             Name = topic.Name,
             TopicId = topic.TopicId,
@@ -91,22 +138,53 @@ internal sealed class DescribeTopicHandler(TopicCatalog topics, PartitionTable p
             Durability = topic.Settings.Durability,
             CreatedAtMs = topic.CreatedAtMs,
             Configs = topic.Settings.Describe(),
-            Partitions = [.. topic.Partitions.Select(partition => Describe(topic, partition))],
-        });
+            Partitions = described,
+        };
     }
 
-    private PartitionDescription Describe(TopicImage topic, PartitionImage image)
+    private PartitionDescription Describe(TopicImage topic, PartitionImage state)
     {
-        var partition = partitions.Get(topic.TopicId, image.Index);
-        return new PartitionDescription
+        var description = new PartitionDescription { Info = MetadataHandler.ToInfo(state) };
+        if (partitions.Find(topic.TopicId, state.Index) is { } partition)
         {
-            Info = MetadataHandler.ToInfo(image),
-            Error = partition.Error,
-            LogStartOffset = partition.Log.LogStartOffset,
-            HighWatermark = partition.HighWatermark,
-            LogEndOffset = partition.Log.LogEndOffset,
-            SizeBytes = partition.Log.SizeBytes,
-        };
+            description.Error = state.Leader == self ? partition.Error : ErrorCode.None;
+            description.LogStartOffset = partition.Log.LogStartOffset;
+            description.HighWatermark = partition.HighWatermark;
+            description.LogEndOffset = partition.Log.LogEndOffset;
+            description.SizeBytes = partition.Log.SizeBytes;
+        }
+
+        if (state.Leader < 0)
+        {
+            description.Error = description.Error == ErrorCode.None ? ErrorCode.LeaderNotAvailable : description.Error;
+        }
+
+        return description;
+    }
+
+    private async Task AskLeadersAsync(TopicImage topic, PartitionDescription[] described)
+    {
+        var leaders = topic.Partitions.Select(static partition => partition.Leader).Where(id => id >= 0 && id != self).Distinct();
+        var answers = await Task.WhenAll(leaders.Select(async leader => (Leader: leader, Answer: await AskAsync(leader, topic).ConfigureAwait(false))))
+            .ConfigureAwait(false);
+        foreach (var (leader, answer) in answers)
+        {
+            foreach (var partition in topic.Partitions.Where(partition => partition.Leader == leader))
+            {
+                if (answer?.Partitions.FirstOrDefault(one => one.Info.Partition == partition.Index) is { } found)
+                {
+                    described[partition.Index] = found;
+                }
+            }
+        }
+    }
+
+    private Task<DescribeTopicResponse?> AskAsync(int leader, TopicImage topic)
+    {
+        var done = new TaskCompletionSource<DescribeTopicResponse?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        peers.Send<DescribeTopicRequest, DescribeTopicResponse>(
+            leader, new DescribeTopicRequest { Name = topic.Name }, PeerTimeoutMs, reply => done.SetResult(reply.Response));
+        return done.Task;
     }
 }
 
@@ -115,7 +193,7 @@ internal sealed class DeleteRecordsHandler(PartitionTable partitions) : RequestH
 {
     protected override async ValueTask<DeleteRecordsResponse> HandleAsync(Connection connection, DeleteRecordsRequest request)
     {
-        var partition = partitions.Get(request.TopicId, request.Partition);
+        var partition = partitions.GetLed(request.TopicId, request.Partition);
         var limit = Math.Min(partition.HighWatermark, partition.Log.DurableOffset);
         var offset = request.BeforeOffset == -1 ? limit : request.BeforeOffset;
         if (offset < 0 || offset > limit)
@@ -125,16 +203,6 @@ internal sealed class DeleteRecordsHandler(PartitionTable partitions) : RequestH
 
         await Task.Run(() => partition.Log.DeleteRecords(offset)).ConfigureAwait(false);
         return new DeleteRecordsResponse { LogStartOffset = partition.Log.LogStartOffset };
-    }
-}
-
-/// <summary>Gives out producer ids.</summary>
-internal sealed class InitProducerHandler(MetadataLog metadata) : RequestHandler<InitProducerRequest, InitProducerResponse>
-{
-    protected override async ValueTask<InitProducerResponse> HandleAsync(Connection connection, InitProducerRequest request)
-    {
-        var producerId = await Task.Run(metadata.NextProducerId).ConfigureAwait(false);
-        return new InitProducerResponse { ProducerId = producerId, ProducerEpoch = 0 };
     }
 }
 

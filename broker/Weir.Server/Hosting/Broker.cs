@@ -1,10 +1,13 @@
 using System.Net;
+using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Weir.Metadata;
+using Weir.Metadata.Quorum;
 using Weir.Server.Diagnostics;
 using Weir.Server.Handlers;
 using Weir.Server.Options;
 using Weir.Server.Partitions;
+using Weir.Server.Peers;
 using Weir.Server.Transport;
 using Weir.Storage;
 using Weir.Storage.Files;
@@ -13,8 +16,8 @@ using Weir.Storage.Tail;
 namespace Weir.Server.Hosting;
 
 /// <summary>
-/// One broker: its data directory, metadata, partitions and listener. Start it once; dispose it to stop in order: clients
-/// are told, what was accepted is flushed, logs are closed clean.
+/// One broker: its data directory, its member of the metadata quorum, its replicas and its listener. Start it once; dispose
+/// it to stop in order: others take over what it leads, clients are told, what was accepted is flushed, logs are closed clean.
 /// </summary>
 public sealed class Broker : IAsyncDisposable
 {
@@ -23,71 +26,89 @@ public sealed class Broker : IAsyncDisposable
     private readonly PhysicalLogFiles _files;
     private readonly TailMemory _tailMemory;
     private readonly FlushLoop _flush;
-    private readonly MetadataLog _metadata;
-    private readonly PartitionTable _partitions = new();
-    private readonly TopicCatalog _topics;
+    private readonly DirectoryIdentity _directory;
+    private readonly BrokerIdentity _identity;
     private readonly ConnectionListener _listener;
+    private readonly ClusterParts _cluster;
     private readonly Maintenance _maintenance;
+    private readonly TaskCompletionSource<Exception> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _isStopped;
+    private bool _isServing;
 
     private Broker(BrokerOptions options, TimeProvider time, ILogger<Broker> logger)
     {
         Directory.CreateDirectory(options.Data);
         _lock = DataDirectoryLock.Acquire(options.Data);
-        Metrics = new BrokerMetrics(time);
-        var progress = new FlushProgress();
-        _context = new BrokerContext
+        try
         {
-            Options = options,
-            Time = time,
-            Logger = logger,
-            Metrics = Metrics,
-            ReceiveBudget = new ReceiveBudget(options.ReceiveBufferBytes),
-            FlushProgress = progress,
-        };
-        _files = new PhysicalLogFiles(options.Data);
-        _tailMemory = new TailMemory(options.TailMemoryBytes);
-        _flush = new FlushLoop(_files, _tailMemory, time, (duration, _) =>
+            Metrics = new BrokerMetrics(time);
+            var progress = new FlushProgress();
+            _context = new BrokerContext
+            {
+                Options = options,
+                Time = time,
+                Logger = logger,
+                Metrics = Metrics,
+                ReceiveBudget = new ReceiveBudget(options.ReceiveBufferBytes),
+                FlushProgress = progress,
+            };
+            _files = new PhysicalLogFiles(options.Data);
+            _tailMemory = new TailMemory(options.TailMemoryBytes);
+            _flush = new FlushLoop(_files, _tailMemory, time, (duration, _) =>
+            {
+                Metrics.CountFlush(duration);
+                progress.Advance();
+            });
+            _directory = DirectoryIdentity.Open(_files, options.NodeId, BootId.Read(), RandomNumberGenerator.Fill);
+            _identity = new BrokerIdentity(_directory, ThisAssembly.Version);
+            _listener = new ConnectionListener(_context);
+            _listener.Bind(options.ListenEndPoint);
+            _cluster = new ClusterParts(_context, _files, _tailMemory, _flush, _directory, _identity, _listener, Fail);
+            _maintenance = new Maintenance(_context, _cluster.Partitions, _files, _flush);
+            Metrics.Observe(_cluster.Partitions, () => _tailMemory.Bytes);
+        }
+        catch
         {
-            Metrics.CountFlush(duration);
-            progress.Advance();
-        });
-        _metadata = MetadataLog.Open(
-            _files, new MetadataController(options.NodeId, options.MaxPartitions), time, logger);
-        _listener = new ConnectionListener(_context);
-        _topics = new TopicCatalog(_context, _files, _metadata, _partitions, _tailMemory, _listener);
-        _maintenance = new Maintenance(_context, _partitions, _files, _flush);
-        Metrics.Observe(_partitions, () => _tailMemory.Bytes);
+            _lock.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Where clients connect, with the port that was taken.</summary>
     public IPEndPoint EndPoint => _listener.EndPoint;
 
-    /// <summary>The cluster's id.</summary>
-    public string ClusterId => _metadata.Image.ClusterId;
+    /// <summary>The cluster's id; empty before the cluster is known.</summary>
+    public string ClusterId => _identity.ClusterId;
 
-    /// <summary>Whether clients are served: recovery is done and no stop has begun.</summary>
-    public bool IsReady { get; private set; }
+    /// <summary>Whether clients are served: the controller counts on this broker and no stop has begun.</summary>
+    public bool IsReady => _isServing && _cluster.Node.Session.IsUnfenced;
 
-    /// <summary>Whether every partition takes records.</summary>
-    public bool IsHealthy => _partitions.All.All(static partition => partition.Log.State is LogState.Online);
+    /// <summary>Whether every partition of which it has a replica is sound.</summary>
+    public bool IsHealthy => _cluster.Partitions.All.All(static partition => partition.Log.State is LogState.Online);
+
+    /// <summary>
+    /// Completes when the broker cannot go on, as after a failure of its disk: dispose it then, so that others take over.
+    /// </summary>
+    public Task<Exception> Failed => _failed.Task;
 
     internal BrokerMetrics Metrics { get; }
 
-    internal PartitionTable Partitions => _partitions;
+    internal PartitionTable Partitions => _cluster.Partitions;
 
-    /// <summary>Opens the data directory, recovers every log, and listens.</summary>
+    /// <summary>
+    /// Opens the data directory and listens. A cluster of one is ready on return; another broker becomes ready with its
+    /// cluster (<see cref="IsReady"/>).
+    /// </summary>
     /// <exception cref="DataDirectoryInUseException">Another broker has the directory.</exception>
+    /// <exception cref="MetadataException">The directory's metadata is damaged or belongs to another node.</exception>
     /// <exception cref="System.Net.Sockets.SocketException">The port is in use.</exception>
     public static async Task<Broker> StartAsync(
         BrokerOptions options, TimeProvider time, ILogger<Broker> logger, CancellationToken cancellationToken = default)
     {
-        var broker = new Broker(options, time, logger);
+        var broker = await Task.Run(() => new Broker(options, time, logger), cancellationToken).ConfigureAwait(false);
         try
         {
-            broker._listener.Bind(options.ListenEndPoint);
-            await Task.Run(broker.Recover, cancellationToken).ConfigureAwait(false);
-            broker.Serve();
+            await broker.ServeAsync(cancellationToken).ConfigureAwait(false);
             return broker;
         }
         catch
@@ -105,61 +126,94 @@ public sealed class Broker : IAsyncDisposable
             return;
         }
 
-        IsReady = false;
         ServerLog.Stopping(_context.Logger);
-        await _listener.DrainAsync("the broker is stopping").ConfigureAwait(false);
-        await _maintenance.DisposeAsync().ConfigureAwait(false);
-        _flush.Dispose();
-        await _listener.DisposeAsync().ConfigureAwait(false);
-        foreach (var partition in _partitions.All)
+        var hasFailed = _failed.Task.IsCompleted;
+        if (_isServing && !hasFailed)
         {
-            partition.Log.Close();
+            await _cluster.HandOverAsync().ConfigureAwait(false);
         }
 
-        _topics.Dispose();
-        _metadata.Dispose();
+        _isServing = false;
+        await _listener.DrainAsync("the broker is stopping").ConfigureAwait(false);
+        await _maintenance.DisposeAsync().ConfigureAwait(false);
+        await _cluster.DisposeAsync().ConfigureAwait(false);
+        _flush.Dispose();
+        await _listener.DisposeAsync().ConfigureAwait(false);
+        CloseLogs(hasFailed);
         _files.Dispose();
         _lock.Dispose();
         ServerLog.Stopped(_context.Logger);
     }
 
-    private void Recover()
+    private void CloseLogs(bool hasFailed)
     {
-        var started = _context.Time.GetTimestamp();
-        _topics.OpenAll();
-        ServerLog.Recovered(
-            _context.Logger, _partitions.Count, (long)_context.Time.GetElapsedTime(started).TotalMilliseconds);
+        var isSound = !hasFailed;
+        foreach (var partition in _cluster.Partitions.All)
+        {
+            isSound &= partition.Log.State == LogState.Online;
+            partition.Log.Close();
+        }
+
+        _cluster.Store.Close();
+        if (isSound)
+        {
+            _directory.MarkClean();
+        }
     }
 
-    private void Serve()
+    private void Fail(Exception reason)
     {
-        var identity = new BrokerIdentity(ClusterId, _context.Options.NodeId, ThisAssembly.Version);
-        var description = new BrokerDescription(_context, identity, _partitions, _files, _listener, _metadata);
+        if (_failed.TrySetResult(reason))
+        {
+            ServerLog.FailStop(_context.Logger, reason.Message);
+        }
+    }
+
+    private async Task ServeAsync(CancellationToken cancellationToken)
+    {
+        var description = new BrokerDescription(_context, _identity, _cluster.Partitions, _files, _listener, () => _cluster.Store.Committed);
         _context.Handlers = new HandlerTable(
         [
-            new HelloHandler(_context, identity),
-            new AuthenticateHandler(),
+            new HelloHandler(_context, _identity),
+            new AuthenticateHandler(_cluster.Credentials),
             new PingHandler(),
-            new ProduceHandler(_context, _partitions, _flush),
-            new SubscribeHandler(_partitions),
+            new ProduceHandler(_context, _cluster.Partitions, _cluster.Node.Replicas, _flush),
+            new SubscribeHandler(_cluster.Partitions),
             new CreditHandler(),
             new UnsubscribeHandler(),
-            new ListOffsetsHandler(_partitions),
-            new MetadataHandler(_topics, description),
-            new CreateTopicHandler(_topics),
-            new DeleteTopicHandler(_topics),
-            new AlterTopicHandler(_topics),
-            new DescribeTopicHandler(_topics, _partitions),
-            new DeleteRecordsHandler(_partitions),
-            new InitProducerHandler(_metadata),
+            new ListOffsetsHandler(_cluster.Partitions),
+            new DeleteRecordsHandler(_cluster.Partitions),
             new DescribeBrokerHandler(description),
+            .. _cluster.Handlers(),
         ]);
         _flush.Start();
+        _cluster.Start();
         _maintenance.Start();
+        if (_cluster.IsAlone)
+        {
+            // Nobody is needed for it, so no client need see it half started.
+            await WaitUntilReadyAsync(cancellationToken).ConfigureAwait(false);
+        }
+
         _listener.Start();
-        IsReady = true;
+        _isServing = true;
+
         ServerLog.Started(
-            _context.Logger, identity.NodeId, identity.ClusterId, EndPoint.ToString(), _context.Options.Http,
+            _context.Logger, _identity.NodeId, _identity.ClusterId, EndPoint.ToString(), _context.Options.Http,
             _context.Options.Data);
+    }
+
+    private async Task WaitUntilReadyAsync(CancellationToken cancellationToken)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(2), _context.Time);
+        while (!_cluster.HasCaughtUp)
+        {
+            if (_failed.Task.IsCompleted)
+            {
+                throw await _failed.Task.ConfigureAwait(false);
+            }
+
+            await timer.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false);
+        }
     }
 }

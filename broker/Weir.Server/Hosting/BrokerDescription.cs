@@ -11,24 +11,9 @@ namespace Weir.Server.Hosting;
 /// <summary>What this broker says of itself.</summary>
 internal sealed class BrokerDescription(
     BrokerContext broker, BrokerIdentity identity, PartitionTable partitions, PhysicalLogFiles files,
-    ConnectionListener listener, MetadataLog metadata)
+    ConnectionListener listener, Func<MetadataImage> metadata)
 {
     private readonly long _startedAtMs = broker.NowMs;
-
-    public int NodeId => identity.NodeId;
-
-    /// <summary>Where clients reach it.</summary>
-    public BrokerInfo ToBrokerInfo()
-    {
-        var advertised = broker.Options.Advertise.Length > 0 ? broker.Options.Advertise : listener.EndPoint.ToString();
-        var colon = advertised.LastIndexOf(':');
-        return new BrokerInfo
-        {
-            NodeId = identity.NodeId,
-            Host = advertised[..colon].Trim('[', ']'),
-            Port = int.Parse(advertised.AsSpan(colon + 1), CultureInfo.InvariantCulture),
-        };
-    }
 
     /// <summary>Its figures and settings now.</summary>
     public DescribeBrokerResponse Describe()
@@ -41,7 +26,7 @@ internal sealed class BrokerDescription(
             BrokerVersion = identity.Version,
             StartedAtMs = _startedAtMs,
             Connections = listener.Count,
-            Topics = metadata.Image.TopicCount,
+            Topics = metadata().TopicCount,
             Partitions = partitions.Count,
             OfflinePartitions = partitions.All.Count(static partition => partition.Error != ErrorCode.None),
             LogBytes = partitions.All.Sum(static partition => partition.Log.SizeBytes),

@@ -139,13 +139,28 @@ public static class BrokerHost
 }
 
 /// <summary>Starts and stops the broker with its host.</summary>
-internal sealed class BrokerService(IOptions<BrokerOptions> options, TimeProvider time, ILogger<Broker> logger) : IHostedService
+internal sealed class BrokerService(
+    IOptions<BrokerOptions> options, TimeProvider time, ILogger<Broker> logger, IHostApplicationLifetime lifetime)
+    : IHostedService
 {
+    private const int FailedExitCode = 3;
+
     /// <summary>The broker; null before it has recovered.</summary>
     public Broker? Broker { get; private set; }
 
-    public async Task StartAsync(CancellationToken cancellationToken) =>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
         Broker = await Broker.StartAsync(options.Value, time, logger, cancellationToken).ConfigureAwait(false);
+        _ = StopWhenFailedAsync(Broker);
+    }
+
+    /// <summary>A broker that cannot go on ends its process: whoever started it starts it again.</summary>
+    private async Task StopWhenFailedAsync(Broker broker)
+    {
+        await broker.Failed.ConfigureAwait(false);
+        Environment.ExitCode = FailedExitCode;
+        lifetime.StopApplication();
+    }
 
     public async Task StopAsync(CancellationToken cancellationToken)
     {

@@ -24,6 +24,21 @@ public sealed class BrokerOptions
     public int NodeId { get; set; }
 
     /// <summary>
+    /// The voters of the metadata quorum as ID@HOST:PORT,…, this broker among them if it shall vote; the same on all of them.
+    /// Empty for a cluster of one. A cluster is created only once all of them run.
+    /// </summary>
+    public string ClusterPeers { get; set; } = string.Empty;
+
+    /// <summary>Its rack: replicas are spread over racks. Empty for none.</summary>
+    public string Rack { get; set; } = string.Empty;
+
+    /// <summary>
+    /// Secret by which the brokers of a cluster know each other, the same on all of them. Without one, only loopback and
+    /// <see cref="UnsafeAllowAnonymous"/> are allowed.
+    /// </summary>
+    public string ClusterSecret { get; set; } = string.Empty;
+
+    /// <summary>
     /// Accept clients without authentication on an address that is not loopback. Anyone who can reach the port can then read,
     /// write and delete everything.
     /// </summary>
@@ -55,6 +70,18 @@ public sealed class BrokerOptions
 
     /// <summary>How often retention is applied. Default 30 s.</summary>
     public TimeSpan RetentionInterval { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>A broker that is not heard from for this long is fenced: others lead its partitions. Default 1.2 s.</summary>
+    public TimeSpan BrokerSessionTimeout { get; set; } = TimeSpan.FromMilliseconds(1200);
+
+    /// <summary>A follower that is behind for this long leaves the in-sync replicas. Default 3 s.</summary>
+    public TimeSpan ReplicaLagTime { get; set; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>Bytes per second that are read in search of damage. Default 4 MiB; 0 for none.</summary>
+    public long ScrubBytesPerSecond { get; set; } = 4 * 1024 * 1024;
+
+    /// <summary>How long a stop waits for others to take over its leaderships. Default 10 s.</summary>
+    public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>Most partitions of the cluster. Default 20,000.</summary>
     public int MaxPartitions { get; set; } = 20_000;

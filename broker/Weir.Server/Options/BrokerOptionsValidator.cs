@@ -25,6 +25,15 @@ public sealed class BrokerOptionsValidator : IValidateOptions<BrokerOptions>
             faults, options.Advertise.Length == 0 || IsHostPort(options.Advertise),
             $"Advertise: '{options.Advertise}' is not HOST:PORT.");
         Require(faults, options.NodeId >= 0, "NodeId: must be 0 or more.");
+        if (!Peers.ClusterPeers.TryParse(options.ClusterPeers, out _, out var peerFault))
+        {
+            faults.Add($"ClusterPeers: {peerFault}");
+        }
+
+        Require(faults, options.BrokerSessionTimeout >= TimeSpan.FromMilliseconds(200), "BrokerSessionTimeout: must be 200 ms or more.");
+        Require(faults, options.ReplicaLagTime >= TimeSpan.FromMilliseconds(200), "ReplicaLagTime: must be 200 ms or more.");
+        Require(faults, options.ScrubBytesPerSecond >= 0, "ScrubBytesPerSecond: must be 0 or more.");
+        Require(faults, options.DrainTimeout >= TimeSpan.Zero, "DrainTimeout: must not be negative.");
         Require(faults, options.MaxConnections >= 1, "MaxConnections: must be 1 or more.");
         Require(
             faults, options.MaxFrameBytes is >= 64 * 1024 and <= ProtocolLimits.FrameBytes,

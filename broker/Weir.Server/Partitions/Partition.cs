@@ -1,72 +1,32 @@
-using Weir.Protocol;
 using Weir.Protocol.Errors;
-using Weir.Protocol.Messages;
-using Weir.Protocol.Records;
+using Weir.Replication.Partitions;
 using Weir.Server.Transport;
 using Weir.Storage;
 
 namespace Weir.Server.Partitions;
 
-/// <summary>A produce request that waits for its batch to settle.</summary>
-internal readonly record struct PendingAck(
-    Connection Connection, uint CorrelationId, AppendOutcome Outcome, Durability Durability, int BatchBytes, long ReceivedAt);
-
-/// <summary>
-/// A partition that this broker leads: its log, its high watermark, the produce requests and subscriptions that wait for
-/// it. Thread-safe; the flush loop reports progress through <see cref="ILogListener"/>.
-/// </summary>
-internal sealed class Partition : ILogListener
+/// <summary>A replica of this broker as clients use it: with the subscriptions that wait for its records. Thread-safe.</summary>
+internal sealed class Partition(Replica replica)
 {
     private readonly Lock _gate = new();
-    private readonly Queue<PendingAck> _settling = new();
-    private readonly Queue<PendingAck> _writing = new();
     private readonly List<Subscription> _waiting = [];
-    private long _highWatermark;
+    private bool _isLed;
 
-    public Partition(PartitionLog log, string topic, int leaderEpoch)
-    {
-        Log = log;
-        Topic = topic;
-        LeaderEpoch = leaderEpoch;
-        _highWatermark = log.DurableOffset;
-        log.Listener = this;
-    }
+    public Replica Replica => replica;
 
-    public PartitionLog Log { get; }
+    public PartitionLog Log => replica.Log;
 
-    public string Topic { get; }
+    public string Topic => replica.Topic.Name;
 
-    public int Index => Log.Identity.Partition;
+    public int Index => replica.Identity.Partition;
 
-    public int LeaderEpoch { get; }
+    public int LeaderEpoch => replica.LeaderEpoch;
 
-    /// <summary>First offset that consumers cannot read yet; never goes back.</summary>
-    public long HighWatermark => Volatile.Read(ref _highWatermark);
+    /// <summary>First offset that consumers cannot read yet.</summary>
+    public long HighWatermark => replica.ReadLimit;
 
     /// <summary>Why it does not take records, if it does not.</summary>
-    public ErrorCode Error => Log.State switch
-    {
-        LogState.StorageFull => ErrorCode.StorageFull,
-        LogState.Stopped => ErrorCode.LogStopped,
-        LogState.Corrupt => ErrorCode.CorruptLog,
-        _ => ErrorCode.None,
-    };
-
-    public AppendOutcome Append(ReadOnlySpan<byte> batch, in RecordBatchHeader header, long nowMs) =>
-        Log.Append(batch, header, LeaderEpoch, HighWatermark, nowMs);
-
-    /// <summary>Whether an outcome has reached what its acknowledgement stands for.</summary>
-    public bool IsSettled(in AppendOutcome outcome, Acks acks) =>
-        outcome.NextOffset <= (acks == Acks.All ? HighWatermark : Log.WrittenOffset);
-
-    /// <summary>Answers a request once its batch has settled; the log must be signalled to the flush loop after it.</summary>
-    public void Await(in PendingAck ack, Acks acks)
-    {
-        lock (_gate)
-        {
-            (acks == Acks.All ? _settling : _writing).Enqueue(ack);
-        }
-    }
+    public ErrorCode Error => replica.Error;
 
     /// <summary>Registers a subscription that has read all there is; false if there is more by now.</summary>
     public bool TryWaitForRecords(Subscription subscription)
@@ -101,113 +61,41 @@ internal sealed class Partition : ILogListener
         }
     }
 
-    /// <inheritdoc/>
-    public void OnLogProgress(PartitionLog log)
+    /// <summary>The high watermark or the role may have changed: wakes those who wait.</summary>
+    /// <returns>Whether leadership was lost by it, so that its subscriptions must end.</returns>
+    public bool OnProgress()
     {
-        var settled = SettledOffset();
-        List<PendingAck>? done = null;
         List<Subscription>? woken = null;
+        bool isLost;
         lock (_gate)
         {
-            if (settled > _highWatermark)
+            var isLed = replica.Role == ReplicaRole.Leader;
+            isLost = _isLed && !isLed;
+            _isLed = isLed;
+            if (_waiting.Count > 0)
             {
-                Volatile.Write(ref _highWatermark, settled);
-                woken = TakeWaiting();
-            }
+                var highWatermark = HighWatermark;
+                foreach (var subscription in _waiting)
+                {
+                    if (highWatermark > subscription.Cursor.Offset)
+                    {
+                        subscription.IsWaiting = false;
+                        (woken ??= []).Add(subscription);
+                    }
+                }
 
-            var isOffline = log.State != LogState.Online;
-            TakeDone(_writing, log.WrittenOffset, isOffline, ref done);
-            TakeDone(_settling, _highWatermark, isOffline, ref done);
+                if (woken is not null)
+                {
+                    _waiting.RemoveAll(static subscription => !subscription.IsWaiting);
+                }
+            }
         }
 
-        Answer(done);
         foreach (var subscription in woken ?? [])
         {
             subscription.Connection.MarkReady(subscription);
         }
-    }
 
-    /// <summary>Ends everything that waits, as when the topic is deleted.</summary>
-    public void Close(ErrorCode code, string reason)
-    {
-        List<PendingAck>? done = null;
-        List<Subscription> woken;
-        lock (_gate)
-        {
-            TakeDone(_writing, long.MinValue, isOffline: true, ref done);
-            TakeDone(_settling, long.MinValue, isOffline: true, ref done);
-            woken = TakeWaiting();
-        }
-
-        foreach (var ack in done ?? [])
-        {
-            ack.Connection.ReplyError(ApiKey.Produce, 1, ack.CorrelationId, code, reason);
-            ack.Connection.ProduceDone(ack.BatchBytes);
-            ack.Connection.Flush();
-        }
-
-        foreach (var subscription in woken)
-        {
-            subscription.Connection.EndSubscription(subscription, code, reason);
-        }
-    }
-
-    private static void TakeDone(Queue<PendingAck> waiting, long offset, bool isOffline, ref List<PendingAck>? done)
-    {
-        while (waiting.TryPeek(out var ack) && (ack.Outcome.NextOffset <= offset || isOffline))
-        {
-            (done ??= []).Add(waiting.Dequeue());
-        }
-    }
-
-    private List<Subscription> TakeWaiting()
-    {
-        var woken = new List<Subscription>(_waiting);
-        foreach (var subscription in woken)
-        {
-            subscription.IsWaiting = false;
-        }
-
-        _waiting.Clear();
-        return woken;
-    }
-
-    private long SettledOffset() => Log.Options.Durability switch
-    {
-        Durability.Fsync => Log.DurableOffset,
-        Durability.Memory => Log.LogEndOffset,
-        _ => Log.WrittenOffset,
-    };
-
-    private void Answer(List<PendingAck>? done)
-    {
-        if (done is null)
-        {
-            return;
-        }
-
-        // A lone acknowledgement leaves from this thread: its producer waits for it. Many are sent by the pool, so that the
-        // flush goes on.
-        var isAlone = done.Count == 1;
-        foreach (var ack in done)
-        {
-            var isSettled = ack.Outcome.NextOffset
-                <= (ack.Durability == Durability.Leader ? Math.Max(Log.WrittenOffset, HighWatermark) : HighWatermark);
-            if (isSettled)
-            {
-                ack.Connection.ReplyProduced(ack);
-            }
-            else
-            {
-                ack.Connection.ReplyError(ApiKey.Produce, 1, ack.CorrelationId, Error, Log.StateReason);
-            }
-
-            ack.Connection.ProduceDone(ack.BatchBytes);
-        }
-
-        foreach (var ack in done)
-        {
-            ack.Connection.Flush(inline: isAlone);
-        }
+        return isLost;
     }
 }

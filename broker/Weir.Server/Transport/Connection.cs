@@ -6,7 +6,7 @@ using Weir.Protocol.Messages;
 using Weir.Protocol.Wire;
 using Weir.Server.Diagnostics;
 using Weir.Server.Handlers;
-using Weir.Server.Partitions;
+using Weir.Replication.Partitions;
 using Weir.Storage;
 
 namespace Weir.Server.Transport;
@@ -28,7 +28,7 @@ internal enum SessionState
 /// One client's connection: a receive loop that hands requests to their handlers, and a <see cref="ConnectionSender"/>.
 /// Replies may be queued from any thread and in any order.
 /// </summary>
-internal sealed class Connection : IDisposable
+internal sealed class Connection : IDisposable, IAckSink
 {
     private const int MaxConcurrentRequests = 64;
     private const int MaxPendingReplyBytes = 4 * 1024 * 1024;
@@ -60,6 +60,12 @@ internal sealed class Connection : IDisposable
 
     /// <summary>The client's name for itself, for logs.</summary>
     public string ClientName { get; private set; } = string.Empty;
+
+    /// <summary>Node id of the broker that this connection has proven to be; null for a client.</summary>
+    public int? PeerNodeId { get; set; }
+
+    /// <summary>What a broker must answer to prove itself; empty before it asked.</summary>
+    public byte[] PeerChallenge { get; set; } = [];
 
     public bool IsClosed => Volatile.Read(ref _isClosed) != 0;
 
@@ -108,14 +114,21 @@ internal sealed class Connection : IDisposable
     public void Reply<T>(in FrameHeader request, T response)
         where T : IMessage
     {
-        _sender.Append((request, response), static (buffer, state) => Frames.Append(
-            buffer, FrameKind.Response, state.request.Api, state.request.Version, state.request.CorrelationId,
-            state.response));
+        _sender.Append((request, response), static (buffer, state) =>
+        {
+            var payload = Frames.Append(
+                buffer, FrameKind.Response, state.request.Api, state.request.Version, state.request.CorrelationId,
+                state.response);
+            if (!payload.IsEmpty)
+            {
+                payload.Span.CopyTo(buffer.Append(payload.Length));
+            }
+        });
         _broker.Metrics.CountRequest(request.Api, ErrorCode.None);
     }
 
-    /// <summary>Queues the response to a produce request whose batch has settled.</summary>
-    public void ReplyProduced(in PendingAck ack)
+    /// <inheritdoc/>
+    public void Acknowledge(in PendingAck ack, bool isAlone)
     {
         _sender.Append(ack, static (buffer, ack) => Frames.Append(
             buffer, FrameKind.Response, ApiKey.Produce, 1, ack.CorrelationId, new ProduceResponse
@@ -126,6 +139,19 @@ internal sealed class Connection : IDisposable
                 Duplicate = ack.Outcome.IsDuplicate,
             }));
         _broker.Metrics.CountProduced(ack.ReceivedAt);
+        ProduceDone(ack.BatchBytes);
+
+        // A lone acknowledgement leaves from this thread: its producer waits for it. Many are sent by the pool, so that the
+        // flush goes on.
+        Flush(inline: isAlone);
+    }
+
+    /// <inheritdoc/>
+    public void Refuse(in PendingAck ack, ErrorCode code, string text, bool isAlone)
+    {
+        ReplyError(ApiKey.Produce, 1, ack.CorrelationId, code, text);
+        ProduceDone(ack.BatchBytes);
+        Flush(inline: isAlone);
     }
 
     /// <summary>Queues an error response.</summary>

@@ -24,6 +24,15 @@ internal static class BrokerCommand
         Description = "ADDRESS:PORT of /healthz, /readyz and /metrics, or none. Default 127.0.0.1:9651.",
     };
 
+    private static readonly Option<string?> NodeId = new("--node-id") { Description = "This broker's id in its cluster, from 0. Default 0." };
+
+    private static readonly Option<string?> Peers = new("--cluster-peers")
+    {
+        Description = "The voters of the cluster as ID@HOST:PORT,…; the same on all of them. Without it, a cluster of one.",
+    };
+
+    private static readonly Option<string?> Rack = new("--rack") { Description = "Replicas are spread over racks." };
+
     private static readonly Option<string?> Config = new("--config") { Description = "JSON file with settings." };
 
     private static readonly Option<string[]> Set = new("--set")
@@ -35,7 +44,7 @@ internal static class BrokerCommand
     {
         var command = WeirCommand.Create(
             "broker", "Run a broker. Settings come from --config, then WEIR_NAME in the environment, then the command line.",
-            Data, Listen, Http, Config, Set);
+            Data, Listen, Http, NodeId, Peers, Rack, Config, Set);
         command.SetAction(static (parsed, cancellationToken) => Terminal.RunAsync(() => RunAsync(parsed, cancellationToken)));
         return command;
     }
@@ -51,7 +60,7 @@ internal static class BrokerCommand
                 await WaitForStopAsync(app, cancellationToken).ConfigureAwait(false);
             }
 
-            return ExitCode.Success;
+            return Environment.ExitCode;
         }
         catch (OptionsValidationException e)
         {
@@ -74,7 +83,7 @@ internal static class BrokerCommand
         }
         catch (Metadata.MetadataException e)
         {
-            Terminal.WriteError(e.Message, "Nothing was changed. Restore the metadata directory from a backup.");
+            Terminal.WriteError(e.Message, "Nothing was changed. Mend what it says, or restore the metadata directory from a backup.");
             return ExitCode.Failed;
         }
         catch (Exception e) when (e is SocketException || e.InnerException is SocketException)
@@ -101,7 +110,10 @@ internal static class BrokerCommand
     private static Dictionary<string, string?> ReadSettings(ParseResult parsed)
     {
         var settings = new Dictionary<string, string?>();
-        foreach (var (name, option) in new[] { ("Data", Data), ("Listen", Listen), ("Http", Http) })
+        foreach (var (name, option) in new[]
+        {
+            ("Data", Data), ("Listen", Listen), ("Http", Http), ("NodeId", NodeId), ("ClusterPeers", Peers), ("Rack", Rack),
+        })
         {
             if (parsed.GetValue(option) is { } value)
             {

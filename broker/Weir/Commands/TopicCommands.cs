@@ -13,6 +13,11 @@ internal static class TopicCommands
 
     private static readonly Option<int?> Partitions = new("--partitions") { Description = "Number of partitions." };
 
+    private static readonly Option<short?> Replicas = new("--replicas")
+    {
+        Description = "Replicas of each partition. Default 3, or as many as there are brokers.",
+    };
+
     private static readonly Option<TopicKind> Kind = new("--kind")
     {
         Description = "What the topic is for: event.",
@@ -43,7 +48,8 @@ internal static class TopicCommands
 
     public static Command Create() => WeirCommand.Create(
         "topic", "Create, list, describe, alter, delete and trim topics.",
-        WeirCommand.WithClient("create", "Create a topic.", CreateAsync, Name, Partitions, Kind, Config, DryRun),
+        WeirCommand.WithClient("create", "Create a topic.", CreateAsync, Name, Partitions, Replicas, Kind, Config,
+            DryRun),
         WeirCommand.WithClient("list", "List topics.", ListAsync),
         WeirCommand.WithClient("describe", "Describe a topic and its partitions.", DescribeAsync, Name),
         WeirCommand.WithClient(
@@ -60,6 +66,7 @@ internal static class TopicCommands
             new TopicSpec
             {
                 Partitions = parsed.GetValue(Partitions) ?? 1,
+                ReplicationFactor = parsed.GetValue(Replicas) ?? -1,
                 Kind = parsed.GetValue(Kind),
                 Configs = ReadConfigs(parsed),
                 ValidateOnly = parsed.GetValue(DryRun),

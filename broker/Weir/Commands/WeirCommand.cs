@@ -90,6 +90,7 @@ internal static class WeirCommand
         Output,
         BrokerCommand.Create(),
         TopicCommands.Create(),
+        ClusterCommands.Create(),
         ProduceCommand.Create(),
         ConsumeCommand.Create(),
         PerfCommands.Create(),

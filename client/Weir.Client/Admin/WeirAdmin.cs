@@ -22,7 +22,11 @@ public sealed class WeirAdmin
     {
         _cluster = cluster;
         _catalog = catalog;
+        Cluster = new ClusterAdmin(cluster);
     }
+
+    /// <summary>Brokers, replicas and leaders of the whole cluster.</summary>
+    public ClusterAdmin Cluster { get; }
 
     /// <summary>Creates a topic; completes when it can be used.</summary>
     /// <param name="name">1 to 249 of <c>[a-zA-Z0-9._-]</c>.</param>

@@ -6,8 +6,8 @@ namespace Weir.Client.Connections;
 
 /// <summary>
 /// Finds out that a broker is gone without a word. While something is outstanding and nothing was received for a third of
-/// the request timeout it pings; after a whole request timeout of silence, or with a request that is far over its time, it
-/// closes the connection. Owned by the connection.
+/// the silence timeout it pings; after a whole silence timeout, or with a request that is far over its time, it closes the
+/// connection. Owned by the connection.
 /// </summary>
 internal sealed class ConnectionWatch(BrokerConnection connection, WeirClientOptions options) : IReplyHandler, IDisposable
 {
@@ -23,7 +23,7 @@ internal sealed class ConnectionWatch(BrokerConnection connection, WeirClientOpt
     /// <summary>Starts to watch.</summary>
     public void Start()
     {
-        var period = TimeSpan.FromTicks(Math.Min(options.RequestTimeout.Ticks / 6, TimeSpan.TicksPerSecond * 2));
+        var period = TimeSpan.FromTicks(Math.Min(options.SilenceTimeout.Ticks / 6, TimeSpan.TicksPerSecond * 2));
         lock (_lock)
         {
             if (!_isDisposed)
@@ -61,7 +61,7 @@ internal sealed class ConnectionWatch(BrokerConnection connection, WeirClientOpt
         }
 
         var silence = connection.Time.GetElapsedTime(_seenAt, now);
-        if (silence >= options.RequestTimeout)
+        if (silence >= options.SilenceTimeout)
         {
             connection.Close(WeirException.Lost($"{connection.Address} has been silent for {silence}"));
         }
@@ -69,7 +69,7 @@ internal sealed class ConnectionWatch(BrokerConnection connection, WeirClientOpt
         {
             connection.Close(WeirException.Lost($"{connection.Address} left a request unanswered"));
         }
-        else if (silence >= options.RequestTimeout / 3 && !Volatile.Read(ref _isPinging))
+        else if (silence >= options.SilenceTimeout / 3 && !Volatile.Read(ref _isPinging))
         {
             Volatile.Write(ref _isPinging, true);
             connection.TryRequest(ApiKey.Ping, Ping, this);

@@ -1,0 +1,210 @@
+using System.Collections.Immutable;
+using Weir.Metadata.Records;
+using Weir.Protocol.Errors;
+using Weir.Protocol.Messages;
+using Weir.Protocol.Wire;
+
+namespace Weir.Metadata.Control;
+
+/// <summary>What follows from wanting replicas or leaders elsewhere: pure, from an image to records.</summary>
+internal static class ReassignmentDecisions
+{
+    private const int MaxBalancedAtOnce = 1000;
+
+    /// <summary>Moves the replicas of a topic, changes how many there are, or cancels that.</summary>
+    /// <exception cref="ProtocolException">It cannot be; the text says why.</exception>
+    public static List<IMetadataRecord> Reassign(MetadataImage image, ReassignPartitionsRequest request)
+    {
+        var topic = image.Find(request.Topic)
+            ?? throw new ProtocolException(ErrorCode.UnknownTopic, $"topic '{request.Topic}' does not exist");
+        var changes = new PartitionChanges(image);
+        if (request.Cancel)
+        {
+            foreach (var partition in topic.Partitions.Where(static partition => partition.IsReassigning))
+            {
+                changes.Set(topic, Cancel(image, partition));
+            }
+
+            return changes.ToRecords();
+        }
+
+        if (request.ReplicationFactor != 0)
+        {
+            ChangeReplicationFactor(image, topic, request.ReplicationFactor, changes);
+            return changes.ToRecords();
+        }
+
+        foreach (var wanted in request.Partitions)
+        {
+            if (wanted.Partition < 0 || wanted.Partition >= topic.Partitions.Length)
+            {
+                throw new ProtocolException(
+                    ErrorCode.UnknownPartition, $"topic '{topic.Name}' has no partition {wanted.Partition}");
+            }
+
+            var partition = topic.Partitions[wanted.Partition];
+            Require(image, topic, partition, wanted.Replicas);
+            changes.Set(topic, Move(image, partition, [.. wanted.Replicas]));
+        }
+
+        return changes.ToRecords();
+    }
+
+    /// <summary>Goes back to the replicas that a partition had.</summary>
+    /// <exception cref="ProtocolException">None of them is in sync any more.</exception>
+    public static PartitionImage Cancel(MetadataImage image, PartitionImage partition)
+    {
+        var origin = PartitionRules.Origin(partition);
+        var isr = partition.Isr.RemoveAll(id => !origin.Contains(id));
+        if (isr.IsEmpty && !partition.Isr.IsEmpty)
+        {
+            throw new ProtocolException(
+                ErrorCode.InvalidReassignment,
+                $"partition {partition.Index} has only new replicas in sync: bring an old one back first");
+        }
+
+        return PartitionRules.Elect(
+            partition with
+            {
+                Replicas = origin,
+                AddingReplicas = [],
+                RemovingReplicas = [],
+                Isr = isr,
+                Elr = partition.Elr.RemoveAll(id => !origin.Contains(id)),
+            },
+            image.FindBroker);
+    }
+
+    /// <summary>Lets the preferred replicas lead, or one that is named although it may lack records.</summary>
+    /// <exception cref="ProtocolException">It cannot be.</exception>
+    public static List<IMetadataRecord> Elect(MetadataImage image, ElectLeadersRequest request)
+    {
+        if (request.Kind == ElectionKind.Preferred)
+        {
+            return Balance(image, topic => request.Topic.Length == 0 || topic.Name == request.Topic, request.Partition);
+        }
+
+        if (request.Kind != ElectionKind.Unclean)
+        {
+            throw new ProtocolException(ErrorCode.InvalidRequest, $"election {(byte)request.Kind} is not known");
+        }
+
+        var topic = image.Find(request.Topic)
+            ?? throw new ProtocolException(ErrorCode.UnknownTopic, $"topic '{request.Topic}' does not exist");
+        if (request.Partition < 0 || request.Partition >= topic.Partitions.Length)
+        {
+            throw new ProtocolException(
+                ErrorCode.UnknownPartition, $"topic '{topic.Name}' has no partition {request.Partition}");
+        }
+
+        var partition = topic.Partitions[request.Partition];
+        if (partition.Leader >= 0 || !partition.Replicas.Contains(request.NodeId)
+            || image.FindBroker(request.NodeId) is not { Fenced: false })
+        {
+            throw new ProtocolException(
+                ErrorCode.InvalidRequest,
+                partition.Leader >= 0
+                    ? $"partition {partition.Index} has a leader: nothing needs to be given up"
+                    : $"broker {request.NodeId} is no live replica of partition {partition.Index}");
+        }
+
+        var changes = new PartitionChanges(image);
+        changes.Set(topic, PartitionRules.LedBy(partition with { Isr = [request.NodeId], Elr = [] }, request.NodeId));
+        return changes.ToRecords();
+    }
+
+    /// <summary>Gives leaderships back to the preferred replicas that are in sync; a bounded number at once.</summary>
+    public static List<IMetadataRecord> Balance(MetadataImage image, Func<TopicImage, bool> isMeant, int partitionIndex = -1)
+    {
+        var changes = new PartitionChanges(image);
+        var moved = 0;
+        changes.ForEach((topic, partition) =>
+        {
+            var preferred = partition.Replicas[0];
+            if (!isMeant(topic) || (partitionIndex >= 0 && partition.Index != partitionIndex) || partition.Leader == preferred
+                || !partition.Isr.Contains(preferred) || image.FindBroker(preferred) is not { IsUsable: true }
+                || moved == MaxBalancedAtOnce)
+            {
+                return partition;
+            }
+
+            moved++;
+            return PartitionRules.LedBy(partition, preferred);
+        });
+        return changes.ToRecords();
+    }
+
+    private static PartitionImage Move(MetadataImage image, PartitionImage partition, ImmutableArray<int> target)
+    {
+        var moved = PartitionRules.Reassign(partition, target);
+        return moved.IsReassigning
+            ? PartitionRules.CompleteReassignment(moved, image.FindBroker)
+            : PartitionRules.Elect(moved, image.FindBroker);
+    }
+
+    private static void ChangeReplicationFactor(
+        MetadataImage image, TopicImage topic, int replicationFactor, PartitionChanges changes)
+    {
+        var placement = new ReplicaPlacement(image);
+        if (replicationFactor is < 1 or > ProtocolLimits.ReplicasPerPartition)
+        {
+            throw new ProtocolException(
+                ErrorCode.InvalidReassignment, $"{replicationFactor} replicas cannot be: 1 to {ProtocolLimits.ReplicasPerPartition}");
+        }
+
+        var minIsr = topic.Settings.MinInsyncReplicasFor(replicationFactor);
+        if (minIsr > replicationFactor)
+        {
+            throw new ProtocolException(
+                ErrorCode.InvalidReassignment,
+                $"min.insync.replicas={minIsr} is over {replicationFactor} replicas: lower it first");
+        }
+
+        foreach (var partition in topic.Partitions)
+        {
+            var target = PartitionRules.Target(partition);
+            while (target.Length < replicationFactor)
+            {
+                var next = placement.Next(target);
+                placement.Note(next);
+                target = target.Add(next);
+            }
+
+            while (target.Length > replicationFactor)
+            {
+                var last = target.Reverse().FirstOrDefault(id => !partition.Isr.Contains(id), target[^1]);
+                target = target.Remove(last);
+            }
+
+            changes.Set(topic, Move(image, partition, target));
+        }
+    }
+
+    private static void Require(MetadataImage image, TopicImage topic, PartitionImage partition, int[] replicas)
+    {
+        var fault = replicas switch
+        {
+            [] => "it needs at least one replica",
+            _ when replicas.Length > ProtocolLimits.ReplicasPerPartition => $"it has at most {ProtocolLimits.ReplicasPerPartition} replicas",
+            _ when replicas.Distinct().Count() != replicas.Length => "a broker is named twice",
+            _ when topic.Settings.MinInsyncReplicasFor(replicas.Length) > replicas.Length =>
+                $"min.insync.replicas={topic.Settings.MinInsyncReplicasFor(replicas.Length)} is over {replicas.Length} replicas",
+            _ => string.Empty,
+        };
+        foreach (var id in replicas.Where(id => fault.Length == 0 && !partition.Replicas.Contains(id)))
+        {
+            fault = image.FindBroker(id) switch
+            {
+                null => $"there is no broker {id}",
+                { IsOpen: false } => $"broker {id} is down, cordoned or being decommissioned",
+                _ => string.Empty,
+            };
+        }
+
+        if (fault.Length > 0)
+        {
+            throw new ProtocolException(
+                ErrorCode.InvalidReassignment, $"partition {partition.Index} of '{topic.Name}' cannot be moved: {fault}");
+        }
+    }
+}

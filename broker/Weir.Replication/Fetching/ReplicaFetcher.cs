@@ -1,0 +1,259 @@
+using Weir.Metadata.Quorum;
+using Weir.Protocol.Errors;
+using Weir.Protocol.Messages;
+using Weir.Replication.Partitions;
+using Weir.Storage;
+
+namespace Weir.Replication.Fetching;
+
+/// <summary>
+/// The follower's side of a fetch session: copies all partitions that one broker leads. A fetch waits at the leader; once
+/// what one brought is settled here, the next one acknowledges it. Thread-safe.
+/// </summary>
+internal sealed class ReplicaFetcher(
+    int self, int leader, IReplicaHost host, IPeerNetwork network, ReplicationOptions options, Func<long> nextSessionId,
+    Func<long> brokerEpoch)
+{
+    /// <summary>A second fetch overtakes the one that waits, which the leader then answers at once.</summary>
+    private const int MaxInFlight = 2;
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<LogIdentity, Followed> _followed = [];
+    private readonly List<PartitionKey> _forgotten = [];
+    private readonly HashSet<Followed> _changed = [];
+    private readonly HashSet<Followed> _settling = [];
+    private readonly HashSet<Followed> _refused = [];
+    private long _sessionId = -1;
+    private int _sessionEpoch;
+    private int _inFlight;
+    private bool _isPosted;
+    private long _notBeforeMs;
+
+    /// <summary>Copies a partition, or takes up its new leader epoch.</summary>
+    public void Add(Replica replica)
+    {
+        lock (_gate)
+        {
+            Drop(replica.Identity);
+            var followed = new Followed(replica);
+            _followed[replica.Identity] = followed;
+            _forgotten.RemoveAll(key => key.TopicId == replica.Identity.TopicId && key.Partition == replica.Identity.Partition);
+            _changed.Add(followed);
+        }
+
+        ContinueSoon();
+    }
+
+    /// <summary>Copies a partition no more.</summary>
+    public void Remove(LogIdentity identity)
+    {
+        lock (_gate)
+        {
+            if (Drop(identity))
+            {
+                _forgotten.Add(new PartitionKey { TopicId = identity.TopicId, Partition = identity.Partition });
+            }
+        }
+    }
+
+    /// <summary>A log has been flushed: what was fetched into it may be acknowledged.</summary>
+    public void OnProgress(Replica replica)
+    {
+        lock (_gate)
+        {
+            if (_settling.Count == 0 || !_followed.TryGetValue(replica.Identity, out var followed)
+                || !IsSettled(replica) || !_settling.Remove(followed))
+            {
+                return;
+            }
+
+            _changed.Add(followed);
+        }
+
+        ContinueSoon();
+    }
+
+    /// <summary>Tries again what failed.</summary>
+    public void Tick()
+    {
+        lock (_gate)
+        {
+            if (host.NowMs >= _notBeforeMs && _refused.Count > 0)
+            {
+                _changed.UnionWith(_refused);
+                _refused.Clear();
+            }
+        }
+
+        Continue();
+    }
+
+    private static bool IsSettled(Replica replica) =>
+        replica.SettledOffset >= replica.Log.LogEndOffset || replica.Log.State == LogState.Stopped;
+
+    private bool Drop(LogIdentity identity)
+    {
+        if (!_followed.Remove(identity, out var followed))
+        {
+            return false;
+        }
+
+        _changed.Remove(followed);
+        _settling.Remove(followed);
+        _refused.Remove(followed);
+        return true;
+    }
+
+    /// <summary>Lets the other partitions of a flush settle too, so that one fetch acknowledges them all.</summary>
+    private void ContinueSoon()
+    {
+        lock (_gate)
+        {
+            if (_isPosted)
+            {
+                return;
+            }
+
+            _isPosted = true;
+        }
+
+        host.Post(() =>
+        {
+            lock (_gate)
+            {
+                _isPosted = false;
+            }
+
+            Continue();
+        });
+    }
+
+    private void Continue()
+    {
+        FetchReplicaRequest request;
+        lock (_gate)
+        {
+            var isIdle = _inFlight == 0 && _settling.Count == 0 && _followed.Count > 0;
+            var isChanged = _inFlight < MaxInFlight && _changed.Count > 0;
+            if ((!isIdle && !isChanged) || (_sessionId < 0 && _inFlight > 0) || host.NowMs < _notBeforeMs || brokerEpoch() < 0)
+            {
+                return;
+            }
+
+            request = NextRequest();
+            _inFlight++;
+        }
+
+        network.Send<FetchReplicaRequest, FetchReplicaResponse>(leader, request, options.RequestTimeoutMs, reply =>
+        {
+            OnReply(request, reply);
+            Continue();
+        });
+    }
+
+    private FetchReplicaRequest NextRequest()
+    {
+        if (_sessionId < 0)
+        {
+            _sessionId = nextSessionId();
+            _sessionEpoch = 0;
+            _forgotten.Clear();
+            _changed.UnionWith(_followed.Values);
+        }
+
+        var fetches = new List<ReplicaFetch>();
+        foreach (var followed in _changed.OrderBy(static followed => followed.Replica.Identity.TopicId)
+            .ThenBy(static followed => followed.Replica.Identity.Partition))
+        {
+            if (followed.Replica.DescribeFetch() is { } fetch)
+            {
+                followed.LeaderEpoch = fetch.LeaderEpoch;
+                fetches.Add(fetch);
+                if (fetch.SettledOffset < fetch.FetchOffset)
+                {
+                    // The rest is acknowledged once it is settled.
+                    _settling.Add(followed);
+                }
+            }
+        }
+
+        _changed.Clear();
+        var request = new FetchReplicaRequest
+        {
+            NodeId = self,
+            BrokerEpoch = brokerEpoch(),
+            SessionId = _sessionId,
+            SessionEpoch = _sessionEpoch++,
+            MaxWaitMs = options.FetchWaitMs,
+            MaxBytes = options.FetchBytes,
+            Partitions = [.. fetches],
+            Forgotten = [.. _forgotten],
+        };
+        _forgotten.Clear();
+        return request;
+    }
+
+    private void OnReply(FetchReplicaRequest request, PeerReply<FetchReplicaResponse> reply)
+    {
+        lock (_gate)
+        {
+            _inFlight--;
+            if (request.SessionId != _sessionId)
+            {
+                return;
+            }
+
+            if (reply.Response is not { Error: ErrorCode.None } response || request.BrokerEpoch != brokerEpoch())
+            {
+                _sessionId = -1;
+                _notBeforeMs = host.NowMs + options.RetryMs;
+                return;
+            }
+
+            var position = 0;
+            foreach (var fetched in response.Partitions)
+            {
+                var bytes = Math.Clamp(fetched.RecordBytes, 0, response.Records.Length - position);
+                var records = response.Records.Slice(position, bytes);
+                position += bytes;
+                if (_followed.TryGetValue(new LogIdentity(fetched.TopicId, fetched.Partition), out var followed))
+                {
+                    Take(followed, fetched, records);
+                }
+            }
+        }
+    }
+
+    private void Take(Followed followed, FetchedPartition fetched, ReadOnlyMemory<byte> records)
+    {
+        if (fetched.Error is not (ErrorCode.None or ErrorCode.OffsetOutOfRange))
+        {
+            // The metadata will say what it is, or the leader will; until then it is asked again from time to time.
+            _refused.Add(followed);
+            return;
+        }
+
+        var replica = followed.Replica;
+        var changed = replica.OnFetched(followed.LeaderEpoch, fetched, records);
+        if (changed && !IsSettled(replica) && !options.Omits.HasFlag(OmittedReplicationRules.SettleBeforeFetch))
+        {
+            _settling.Add(followed);
+        }
+        else if (changed)
+        {
+            _changed.Add(followed);
+        }
+        else if (fetched.RecordBytes > 0 || fetched.Error != ErrorCode.None || fetched.DivergingEndOffset >= 0)
+        {
+            // It could not be taken, as for lack of memory or disk space: not at once again.
+            _refused.Add(followed);
+        }
+    }
+
+    private sealed class Followed(Replica replica)
+    {
+        public Replica Replica { get; } = replica;
+
+        public int LeaderEpoch { get; set; }
+    }
+}
