@@ -51,6 +51,9 @@ internal sealed class ProducerCore : IAsyncDisposable
 
     public BufferGate Gate { get; }
 
+    /// <summary>Called when the topic has become known, or has changed.</summary>
+    public event Action? Changed;
+
     public BatchPool Batches { get; }
 
     public DeliveryLedger Deliveries { get; }
@@ -204,7 +207,6 @@ internal sealed class ProducerCore : IAsyncDisposable
 
         var reason = WeirException.Lost("the producer was disposed before the record was acknowledged");
         await _closing.CancelAsync().ConfigureAwait(false);
-        Gate.Close(new ObjectDisposedException(nameof(WeirProducer)));
         foreach (var partition in Partitions)
         {
             partition.Close(reason);
@@ -227,6 +229,7 @@ internal sealed class ProducerCore : IAsyncDisposable
         var identity = await NewIdentityAsync().ConfigureAwait(false);
         SetTopic(topic, identity);
         _timers.Start();
+        Changed?.Invoke();
     }
 
     private async Task<InitProducerResponse?> NewIdentityAsync() => Options.Acks == Acks.None

@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using Weir.Client.Producing;
 using Weir.Protocol;
@@ -19,12 +21,16 @@ public sealed class WeirProducer : IAsyncDisposable
 {
     private readonly ProducerCore _core;
     private readonly SendOperationPool _operations = new();
+    private readonly SendLine _line;
     private readonly Action<WeirProducer> _onDisposed;
 
     internal WeirProducer(ProducerCore core, Action<WeirProducer> onDisposed)
     {
         _core = core;
         _onDisposed = onDisposed;
+        _line = new SendLine(TryAppendWaiting);
+        core.Gate.Released += _line.Wake;
+        core.Changed += _line.Wake;
 
         // Begun early for TryPost; whoever needs the outcome awaits it there.
         _ = core.StartAsync().ContinueWith(
@@ -67,7 +73,7 @@ public sealed class WeirProducer : IAsyncDisposable
             return ValueTask.FromCanceled<SendResult>(ct);
         }
 
-        if (!_core.IsReady || _core.Gate.HasWaiters)
+        if (!_core.IsReady || _line.HasWaiters)
         {
             return SendSlowlyAsync(record, ct);
         }
@@ -106,7 +112,7 @@ public sealed class WeirProducer : IAsyncDisposable
 
         try
         {
-            return _core.IsReady && !_core.Gate.HasWaiters && TryAppend(record, operation: null)
+            return _core.IsReady && !_line.HasWaiters && TryAppend(record, operation: null)
                 ? ValueTask.CompletedTask
                 : AppendSlowlyAsync(record, operation: null, ct);
         }
@@ -123,7 +129,7 @@ public sealed class WeirProducer : IAsyncDisposable
     /// <exception cref="WeirException">The record cannot be sent as it is.</exception>
     /// <exception cref="ObjectDisposedException">The producer was disposed.</exception>
     public bool TryPost(in OutgoingRecord record) =>
-        _core.IsReady && !_core.Gate.HasWaiters && TryAppend(record, operation: null);
+        _core.IsReady && !_line.HasWaiters && TryAppend(record, operation: null);
 
     /// <summary>Sends what is buffered at once and waits until every record so far has its outcome.</summary>
     /// <param name="ct">Ends the waiting only.</param>
@@ -148,6 +154,7 @@ public sealed class WeirProducer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _core.DisposeAsync().ConfigureAwait(false);
+        _line.Close(new ObjectDisposedException(nameof(WeirProducer)));
         _onDisposed(this);
     }
 
@@ -226,9 +233,11 @@ public sealed class WeirProducer : IAsyncDisposable
         return await Await(operation, ct).ConfigureAwait(false);
     }
 
-    /// <summary>Waits for the topic and for buffer space, as long as the delivery timeout lasts.</summary>
+    /// <summary>Waits in line for the topic and for buffer space, as long as the delivery timeout lasts.</summary>
     private async ValueTask AppendSlowlyAsync(OutgoingRecord record, SendOperation? operation, CancellationToken ct)
     {
+        // In line before anything is awaited: its place is given by the order of the calls.
+        var waiting = _line.Join(record, operation);
         var start = _core.Time.GetTimestamp();
         try
         {
@@ -237,26 +246,48 @@ public sealed class WeirProducer : IAsyncDisposable
                 await _core.StartAsync().WaitAsync(_core.Options.DeliveryTimeout, _core.Time, ct).ConfigureAwait(false);
             }
 
-            for (var isTurn = !_core.Gate.HasWaiters; !isTurn || !TryAppend(record, operation); isTurn = true)
+            var left = _core.Options.DeliveryTimeout - _core.Time.GetElapsedTime(start);
+            await waiting.Settled.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, _core.Time, ct).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            // If it is being appended just now, or was, the outcome of that counts.
+            if (!_line.TryLeave(waiting) && await waiting.Settled.ConfigureAwait(false))
             {
-                _core.MakeRoom();
-                var left = _core.Options.DeliveryTimeout - _core.Time.GetElapsedTime(start);
-                var bytes = Math.Max(EstimateBytes(record, AsSpan(record.Headers)), PartitionProducer.ReserveBytes);
-                await _core.Gate.WaitTurnAsync(
-                    bytes, left > TimeSpan.Zero ? left : TimeSpan.Zero, _core.Time, ct).ConfigureAwait(false);
+                return;
             }
 
-            _core.Gate.EndTurn();
+            Rethrow(e, record, ct);
         }
-        catch (TimeoutException e)
+    }
+
+    [DoesNotReturn]
+    private void Rethrow(Exception e, in OutgoingRecord record, CancellationToken ct)
+    {
+        switch (e)
         {
-            throw WeirException.At(
-                ErrorCode.RequestTimedOut, $"no room in the buffer within {_core.Options.DeliveryTimeout}: the record was not sent",
-                Topic, record.Partition ?? -1, inner: e);
+            case TimeoutException:
+                throw WeirException.At(
+                    ErrorCode.RequestTimedOut,
+                    $"no room in the buffer within {_core.Options.DeliveryTimeout}: the record was not sent",
+                    Topic, record.Partition ?? -1, inner: e);
+            case OperationCanceledException when !ct.IsCancellationRequested:
+                throw new ObjectDisposedException(nameof(WeirProducer));
+            default:
+                ExceptionDispatchInfo.Throw(e);
+                break;
         }
-        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+    }
+
+    /// <summary>Called by the line's worker, which holds no lock.</summary>
+    private bool TryAppendWaiting(WaitingRecord waiting)
+    {
+        if (_core.IsReady && TryAppend(waiting.Record, waiting.Operation))
         {
-            throw new ObjectDisposedException(nameof(WeirProducer));
+            return true;
         }
+
+        _core.MakeRoom();
+        return false;
     }
 }
