@@ -61,12 +61,12 @@ public sealed class MetadataController(int maxPartitions = MetadataController.De
     {
         var topic = RequireTopic(image, request.Name);
         var records = new List<IMetadataRecord>();
-        var changes = RequireChanges(topic.Settings, request.Configs, topic.ReplicationFactor);
+        var changes = RequireChanges(topic.Settings, request.Configs, FewestReplicas(topic));
         if (changes.Length > 0)
         {
-            records.AddRange(WithoutUnneededElr(image, topic, topic.Settings.With(
-                changes, topic.ReplicationFactor, new List<string>())));
-            records.Add(new TopicConfigChanged { TopicId = topic.TopicId, Configs = changes });
+            var changed = new TopicConfigChanged { TopicId = topic.TopicId, Configs = changes };
+            records.AddRange(WithoutUnneededElr(image.Apply(changed), topic.TopicId));
+            records.Add(changed);
         }
 
         var present = topic.Partitions.Length;
@@ -93,19 +93,16 @@ public sealed class MetadataController(int maxPartitions = MetadataController.De
     /// Where fewer replicas in sync suffice from now on, records are acknowledged again without those that left: they are not
     /// eligible any more, from before the change on.
     /// </summary>
-    private static List<IMetadataRecord> WithoutUnneededElr(MetadataImage image, TopicImage topic, TopicSettings settings)
+    private static List<IMetadataRecord> WithoutUnneededElr(MetadataImage changed, Guid topicId)
     {
-        var changes = new PartitionChanges(image);
+        var topic = changed.Find(topicId)!;
+        var partitions = new PartitionChanges(changed);
         foreach (var partition in topic.Partitions)
         {
-            var minIsr = settings.MinInsyncReplicasFor(PartitionRules.Target(partition).Length);
-            if (partition.Isr.Length >= minIsr && !partition.Elr.IsEmpty)
-            {
-                changes.Set(topic, partition with { Elr = [] });
-            }
+            partitions.Set(topic, PartitionRules.WithMinIsr(partition, BrokerDecisions.MinIsr(topic, partition)));
         }
 
-        return changes.ToRecords();
+        return partitions.ToRecords();
     }
 
     /// <summary>Decides a deletion.</summary>
@@ -189,6 +186,10 @@ public sealed class MetadataController(int maxPartitions = MetadataController.De
     public static CheckBrokerResponse CheckBroker(
         MetadataImage image, CheckBrokerRequest request, IReadOnlyList<VoterInfo> voters) =>
         BrokerChecks.Check(image, request, voters);
+
+    /// <summary>Of all partitions, as they are and as moves leave them: min.insync.replicas must be possible everywhere.</summary>
+    private static int FewestReplicas(TopicImage topic) => topic.Partitions.Min(static partition =>
+        Math.Min(PartitionRules.Origin(partition).Length, PartitionRules.Target(partition).Length));
 
     private static TopicImage RequireTopic(MetadataImage image, string name)
     {

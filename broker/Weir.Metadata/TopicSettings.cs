@@ -60,6 +60,9 @@ public sealed class TopicSettings
         ? 1
         : _minInsyncReplicas ?? replicas / 2 + 1;
 
+    /// <summary>Replicas that each partition must have: min.insync.replicas as set, also where the durability does not use it.</summary>
+    public int LeastReplicas => _minInsyncReplicas ?? 1;
+
     /// <summary>These settings with some changed; a null value goes back to the default. Checks everything there is to check.</summary>
     /// <param name="changes">Keys with new values.</param>
     /// <param name="replicas">Replicas of each partition, which bounds min.insync.replicas.</param>

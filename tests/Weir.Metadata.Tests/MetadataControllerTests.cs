@@ -13,7 +13,7 @@ public sealed class MetadataControllerTests
     private static readonly Guid A = new("00000000-0000-0000-0000-00000000000a");
     private static readonly Guid New = new("00000000-0000-0000-0000-00000000000f");
     private readonly MetadataController _controller = new(maxPartitions: 10);
-    private readonly MetadataImage _image = Apply([Cluster(), .. OneBroker(), Topic(A, "a", 3)]);
+    private readonly MetadataImage _image = Apply([Cluster(), .. Broker(NodeId), Topic(A, "a", 3)]);
 
     public static TheoryData<ErrorCode, CreateTopicRequest> RefusedCreations => new()
     {

@@ -7,7 +7,7 @@ using static Weir.Metadata.Tests.TestMetadata;
 
 namespace Weir.Metadata.Tests;
 
-/// <summary>Random commands and restarts: what is opened again is what was live, whatever snapshots and segments lie below.</summary>
+/// <summary>Random commands on topics and brokers, and restarts: what is opened again is what was live, whatever snapshots and segments lie below.</summary>
 [Trait("Category", "Simulation")]
 public sealed class MetadataPropertyTests
 {
@@ -67,7 +67,7 @@ public sealed class MetadataPropertyTests
         static commands =>
         {
             var controller = new MetadataController(maxPartitions: 40);
-            var live = Apply([Cluster(), .. OneBroker()]);
+            var live = Apply([Cluster(), .. Broker(NodeId)]);
             var fromSnapshot = live;
             foreach (var (command, index) in commands.Select(static (command, index) => (command, index)))
             {
@@ -95,6 +95,39 @@ public sealed class MetadataPropertyTests
             }
         },
         iter: 2000);
+
+    [Fact]
+    public void Whatever_is_decided_no_committed_record_is_lost_and_the_image_is_sound() => Gen.Select(Gen.ULong, Gen.Int[1, 150]).Sample(
+        static (seed, steps) =>
+        {
+            var model = new ClusterModel(seed);
+            for (var i = 0; i < steps; i++)
+            {
+                var e = Record.Exception(model.Step);
+                Assert.True(e is null, $"step {i}: {e}\n{model}");
+            }
+
+            model.AssertReplays();
+        },
+        iter: 1500);
+
+    [Fact]
+    public void Random_decisions_reach_what_they_shall_test()
+    {
+        var (wishes, records) = (0, 0);
+        for (var seed = 0UL; seed < 50; seed++)
+        {
+            var model = new ClusterModel(seed);
+            for (var i = 0; i < 150; i++)
+            {
+                model.Step();
+            }
+
+            (wishes, records) = (wishes + model.Progress.Wishes, records + model.Progress.Records);
+        }
+
+        Assert.True(wishes > 200 && records > 200, $"{wishes} wishes granted, {records} records committed");
+    }
 
     private static IEnumerable<Records.IMetadataRecord> Decide(
         MetadataController controller, MetadataImage image, Command command, int index) => command.Kind switch

@@ -1,12 +1,14 @@
 using Microsoft.Extensions.Logging;
+using Weir.Metadata.Quorum;
 using Weir.Metadata.Records;
 using Weir.Protocol.Messages;
 using Weir.Storage.Files;
 using Weir.Testing.Support;
+using Xunit;
 
 namespace Weir.Metadata.Tests;
 
-/// <summary>Opens metadata logs that give the same ids, seeds and times in every run.</summary>
+/// <summary>Records, requests, images and logs that are the same in every run.</summary>
 internal static class TestMetadata
 {
     public const int NodeId = 7;
@@ -35,6 +37,33 @@ internal static class TestMetadata
         ILogFiles files, MetadataLogOptions? options = null, ILogger? logger = null, int maxPartitions = 100_000) =>
         LoneController.Open(files, new MetadataController(maxPartitions), logger ?? new ListLogger(), options ?? Tight());
 
+    public static QuorumStore OpenStore(ILogFiles files, MetadataLogOptions? options = null, ILogger? logger = null) =>
+        QuorumStore.Open(files, logger ?? new ListLogger(), options ?? Tight());
+
+    /// <summary>Appends one change, flushes and commits it.</summary>
+    public static void Write(QuorumStore store, params IMetadataRecord[] records)
+    {
+        store.Append(store.State.Epoch, records, store.EndOffset, NowMs);
+        Assert.True(store.Flush(NowMs));
+        store.Commit(store.EndOffset);
+    }
+
+    /// <summary>A store in epoch 1 with a cluster and some topics, each committed on its own; what it says at last.</summary>
+    public static string Fill(SimulatedDisk disk, int topics, MetadataLogOptions? options = null)
+    {
+        using var store = OpenStore(disk, options);
+        store.SaveState(new QuorumState(1, NodeId, Directory(NodeId)));
+        Write(store, Cluster());
+        for (var i = 0; i < topics; i++)
+        {
+            Write(store, Topic(TopicId(i), $"t{i}"));
+        }
+
+        return Print(store.Latest);
+    }
+
+    public static Guid TopicId(int number) => new(number, 3, 0, new byte[8]);
+
     /// <summary>Everything an image says, as bytes: equal images have equal ones.</summary>
     /// <remarks>But for the epochs of the quorum, of which each start begins another.</remarks>
     public static string Print(MetadataImage image) => string.Join(
@@ -55,13 +84,6 @@ internal static class TestMetadata
 
     public static ClusterCreated Cluster() => new() { ClusterId = "c", CreatedAtMs = NowMs };
 
-    /// <summary>The one broker, registered and not fenced.</summary>
-    public static IMetadataRecord[] OneBroker() =>
-    [
-        new BrokerRegistered { NodeId = NodeId, BrokerEpoch = 1, Host = "host", Port = 1, Version = "1" },
-        new BrokerStateChanged { NodeId = NodeId, BrokerEpoch = 1 },
-    ];
-
     public static TopicCreated Topic(Guid topicId, string name, int partitions = 1) => new()
     {
         TopicId = topicId,
@@ -73,6 +95,26 @@ internal static class TestMetadata
 
     public static PartitionAssignment Partition(int index) =>
         new() { Index = index, Leader = NodeId, LeaderEpoch = 0, Replicas = [NodeId], Isr = [NodeId] };
+
+    /// <summary>The records of a broker that runs: registered and not fenced.</summary>
+    public static IMetadataRecord[] Broker(int nodeId, string? rack = null, long epoch = 1) =>
+    [
+        new BrokerRegistered
+        {
+            NodeId = nodeId,
+            BrokerEpoch = epoch,
+            IncarnationId = new Guid(nodeId, 1, 0, new byte[8]),
+            DirectoryId = Directory(nodeId),
+            Host = "h",
+            Port = 9092,
+            Rack = rack,
+            Version = "1",
+        },
+        new BrokerStateChanged { NodeId = nodeId, BrokerEpoch = epoch },
+    ];
+
+    /// <summary>The identity of a broker's data directory, a new one for each time that it was wiped.</summary>
+    public static Guid Directory(int nodeId, int wiped = 0) => new(nodeId, 2, (short)wiped, new byte[8]);
 }
 
 /// <summary>Keeps what was logged at Warning or above.</summary>

@@ -38,7 +38,9 @@ internal static class BrokerDecisions
             var next = hasLost
                 ? PartitionRules.WithoutTrust(partition, request.NodeId, minIsr)
                 : PartitionRules.WithoutInSync(partition, request.NodeId, minIsr);
-            return ReferenceEquals(next, partition) ? partition : PartitionRules.Elect(next, Others(image, request.NodeId));
+            return ReferenceEquals(next, partition)
+                ? partition
+                : PartitionRules.Elect(next, minIsr, Others(image, request.NodeId));
         });
         return
         [
@@ -65,8 +67,9 @@ internal static class BrokerDecisions
         var changes = new PartitionChanges(image);
         changes.ForEach((topic, partition) =>
         {
-            var next = PartitionRules.WithoutInSync(partition, nodeId, MinIsr(topic, partition));
-            return ReferenceEquals(next, partition) ? partition : PartitionRules.Elect(next, Others(image, nodeId));
+            var minIsr = MinIsr(topic, partition);
+            var next = PartitionRules.WithoutInSync(partition, nodeId, minIsr);
+            return ReferenceEquals(next, partition) ? partition : PartitionRules.Elect(next, minIsr, Others(image, nodeId));
         });
         return [(broker with { Fenced = true }).ToState(), .. changes.ToRecords()];
     }
@@ -88,7 +91,8 @@ internal static class BrokerDecisions
                 && topic.Settings.Durability != Durability.Fsync;
             return isForfeit
                 ? PartitionRules.LedBy(partition with { Isr = [nodeId] }, nodeId)
-                : PartitionRules.Elect(partition, id => id == nodeId ? broker : image.FindBroker(id));
+                : PartitionRules.Elect(
+                    partition, MinIsr(topic, partition), id => id == nodeId ? broker : image.FindBroker(id));
         });
         return [broker.ToState(), .. changes.ToRecords()];
     }
@@ -106,8 +110,9 @@ internal static class BrokerDecisions
                 continue;
             }
 
-            var next = PartitionRules.WithoutTrust(partition, request.NodeId, MinIsr(topic, partition));
-            changes.Set(topic, PartitionRules.Elect(next, image.FindBroker));
+            var minIsr = MinIsr(topic, partition);
+            var next = PartitionRules.WithoutTrust(partition, request.NodeId, minIsr);
+            changes.Set(topic, PartitionRules.Elect(next, minIsr, image.FindBroker));
         }
 
         return changes.ToRecords();
@@ -118,8 +123,9 @@ internal static class BrokerDecisions
     {
         var broker = Require(image, nodeId) with { Draining = true };
         var changes = new PartitionChanges(image);
-        changes.ForEach((_, partition) => partition.Leader == nodeId
-            ? PartitionRules.Elect(partition, id => id == nodeId ? broker : image.FindBroker(id))
+        changes.ForEach((topic, partition) => partition.Leader == nodeId
+            ? PartitionRules.Elect(
+                partition, MinIsr(topic, partition), id => id == nodeId ? broker : image.FindBroker(id))
             : partition);
         return [broker.ToState(), .. changes.ToRecords()];
     }
@@ -131,7 +137,7 @@ internal static class BrokerDecisions
         var broker = Require(image, nodeId);
         var placement = new ReplicaPlacement(image, without: nodeId);
         var changes = new PartitionChanges(image);
-        changes.ForEach((_, partition) =>
+        changes.ForEach((topic, partition) =>
         {
             var target = PartitionRules.Target(partition);
             if (!target.Contains(nodeId))
@@ -141,8 +147,7 @@ internal static class BrokerDecisions
 
             var next = placement.Next(target.Remove(nodeId));
             placement.Note(next);
-            return PartitionRules.CompleteReassignment(
-                PartitionRules.Reassign(partition, target.Replace(nodeId, next)), image.FindBroker);
+            return ReassignmentDecisions.Move(image, topic, partition, target.Replace(nodeId, next));
         });
         return [(broker with { Decommissioning = true, Cordoned = true }).ToState(), .. changes.ToRecords()];
     }
@@ -152,8 +157,8 @@ internal static class BrokerDecisions
     {
         var broker = Require(image, nodeId);
         var changes = new PartitionChanges(image);
-        changes.ForEach((_, partition) => partition.RemovingReplicas.Contains(nodeId)
-            ? ReassignmentDecisions.Cancel(image, partition)
+        changes.ForEach((topic, partition) => partition.RemovingReplicas.Contains(nodeId)
+            ? ReassignmentDecisions.Cancel(image, topic, partition)
             : partition);
         return [(broker with { Decommissioning = false, Cordoned = false }).ToState(), .. changes.ToRecords()];
     }
@@ -188,8 +193,9 @@ internal static class BrokerDecisions
         }
     }
 
+    /// <summary>What was promised stays until a reassignment is complete: then all of its target is in sync.</summary>
     public static int MinIsr(TopicImage topic, PartitionImage partition) =>
-        topic.Settings.MinInsyncReplicasFor(PartitionRules.Target(partition).Length);
+        topic.Settings.MinInsyncReplicasFor(PartitionRules.Origin(partition).Length);
 
     private static Func<int, BrokerImage?> Others(MetadataImage image, int nodeId) =>
         id => id == nodeId ? null : image.FindBroker(id);

@@ -40,14 +40,19 @@ internal static class IsrDecisions
         }
 
         var present = topic.Partitions[wish.Partition];
-        answer.Error = Refuse(image, leader, wish, present);
+        answer.Error = ReferenceEquals(changes.Get(topic, wish.Partition), present)
+            ? Refuse(image, leader, wish, present)
+            : ErrorCode.StalePartitionEpoch;
         if (answer.Error == ErrorCode.None)
         {
             var isr = wish.Isr.Select(static member => member.NodeId).ToImmutableArray();
             var next = PartitionRules.WithIsr(present, isr, BrokerDecisions.MinIsr(topic, present));
-            next = PartitionRules.CompleteReassignment(next, image.FindBroker);
-            changes.Set(topic, next);
-            present = next with { PartitionEpoch = present.PartitionEpoch + 1 };
+            next = PartitionRules.CompleteReassignment(next, BrokerDecisions.MinIsr(topic, present), image.FindBroker);
+            if (!PartitionChanges.IsSame(next, present))
+            {
+                changes.Set(topic, next);
+                present = next with { PartitionEpoch = present.PartitionEpoch + 1 };
+            }
         }
 
         answer.LeaderEpoch = present.LeaderEpoch;

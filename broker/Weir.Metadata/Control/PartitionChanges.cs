@@ -8,6 +8,12 @@ internal sealed class PartitionChanges(MetadataImage image)
 {
     private readonly SortedDictionary<Guid, SortedDictionary<int, PartitionImage>> _changed = [];
 
+    /// <summary>Whether two states of a partition differ in nothing but their partition epochs.</summary>
+    public static bool IsSame(PartitionImage one, PartitionImage other) =>
+        one.Leader == other.Leader && one.LeaderEpoch == other.LeaderEpoch && IsSame(one.Replicas, other.Replicas)
+            && IsSame(one.Isr, other.Isr) && IsSame(one.Elr, other.Elr)
+            && IsSame(one.AddingReplicas, other.AddingReplicas) && IsSame(one.RemovingReplicas, other.RemovingReplicas);
+
     /// <summary>The state of a partition with the changes so far.</summary>
     public PartitionImage Get(TopicImage topic, int index) =>
         _changed.GetValueOrDefault(topic.TopicId)?.GetValueOrDefault(index) ?? topic.Partitions[index];
@@ -58,11 +64,6 @@ internal sealed class PartitionChanges(MetadataImage image)
 
         return records;
     }
-
-    private static bool IsSame(PartitionImage one, PartitionImage other) =>
-        one.Leader == other.Leader && one.LeaderEpoch == other.LeaderEpoch && IsSame(one.Replicas, other.Replicas)
-            && IsSame(one.Isr, other.Isr) && IsSame(one.Elr, other.Elr)
-            && IsSame(one.AddingReplicas, other.AddingReplicas) && IsSame(one.RemovingReplicas, other.RemovingReplicas);
 
     private static bool IsSame(ImmutableArray<int> one, ImmutableArray<int> other) => one.AsSpan().SequenceEqual(other.AsSpan());
 }

@@ -21,6 +21,10 @@ internal static class PartitionRules
         return partition with { Isr = isr, Elr = elr };
     }
 
+    /// <summary>After min.insync.replicas changed: a leader that may commit without the eligible replicas ends them.</summary>
+    public static PartitionImage WithMinIsr(PartitionImage partition, int minIsr) =>
+        partition.Isr.Length >= minIsr && !partition.Elr.IsEmpty ? partition with { Elr = [] } : partition;
+
     /// <summary>A replica whose broker may have stopped: it leaves the ISR, and may stay eligible.</summary>
     public static PartitionImage WithoutInSync(PartitionImage partition, int nodeId, int minIsr) =>
         partition.Isr.Contains(nodeId) ? WithIsr(partition, partition.Isr.Remove(nodeId), minIsr) : partition;
@@ -36,7 +40,7 @@ internal static class PartitionRules
     /// The leader, if it may stay, or the first of: a usable in-sync replica, one that only drains, one that lives and is
     /// eligible, in the order of the replicas. Nobody leads if there is none.
     /// </summary>
-    public static PartitionImage Elect(PartitionImage partition, Func<int, BrokerImage?> broker)
+    public static PartitionImage Elect(PartitionImage partition, int minIsr, Func<int, BrokerImage?> broker)
     {
         bool IsUsable(int id) => broker(id) is { IsUsable: true };
         bool IsAlive(int id) => broker(id) is { Fenced: false };
@@ -60,7 +64,7 @@ internal static class PartitionRules
         var eligible = First(partition, id => partition.Elr.Contains(id) && IsAlive(id));
         return eligible < 0
             ? LedBy(partition, -1)
-            : LedBy(partition with { Isr = [eligible], Elr = partition.Elr.Remove(eligible) }, eligible);
+            : LedBy(WithIsr(partition, [eligible], minIsr), eligible);
     }
 
     /// <summary>Another leader is another epoch.</summary>
@@ -94,7 +98,7 @@ internal static class PartitionRules
     }
 
     /// <summary>Ends a reassignment whose target is in sync.</summary>
-    public static PartitionImage CompleteReassignment(PartitionImage partition, Func<int, BrokerImage?> broker)
+    public static PartitionImage CompleteReassignment(PartitionImage partition, int minIsr, Func<int, BrokerImage?> broker)
     {
         var target = Target(partition);
         if (!partition.IsReassigning || !target.All(id => partition.Isr.Contains(id)))
@@ -111,6 +115,7 @@ internal static class PartitionRules
                 Isr = partition.Isr.RemoveAll(id => !target.Contains(id)),
                 Elr = partition.Elr.RemoveAll(id => !target.Contains(id)),
             },
+            minIsr,
             broker);
     }
 

@@ -22,7 +22,7 @@ internal static class ReassignmentDecisions
         {
             foreach (var partition in topic.Partitions.Where(static partition => partition.IsReassigning))
             {
-                changes.Set(topic, Cancel(image, partition));
+                changes.Set(topic, Cancel(image, topic, partition));
             }
 
             return changes.ToRecords();
@@ -44,7 +44,7 @@ internal static class ReassignmentDecisions
 
             var partition = topic.Partitions[wanted.Partition];
             Require(image, topic, partition, wanted.Replicas);
-            changes.Set(topic, Move(image, partition, [.. wanted.Replicas]));
+            changes.Set(topic, Move(image, topic, partition, [.. wanted.Replicas]));
         }
 
         return changes.ToRecords();
@@ -52,27 +52,31 @@ internal static class ReassignmentDecisions
 
     /// <summary>Goes back to the replicas that a partition had.</summary>
     /// <exception cref="ProtocolException">None of them is in sync any more.</exception>
-    public static PartitionImage Cancel(MetadataImage image, PartitionImage partition)
+    public static PartitionImage Cancel(MetadataImage image, TopicImage topic, PartitionImage partition)
     {
         var origin = PartitionRules.Origin(partition);
-        var isr = partition.Isr.RemoveAll(id => !origin.Contains(id));
-        if (isr.IsEmpty && !partition.Isr.IsEmpty)
+        var cancelled = partition with
         {
-            throw new ProtocolException(
-                ErrorCode.InvalidReassignment,
-                $"partition {partition.Index} has only new replicas in sync: bring an old one back first");
-        }
+            Replicas = origin,
+            AddingReplicas = [],
+            RemovingReplicas = [],
+            Isr = partition.Isr.RemoveAll(id => !origin.Contains(id)),
+            Elr = partition.Elr.RemoveAll(id => !origin.Contains(id)),
+        };
+        RequireKept(partition, cancelled);
+        return PartitionRules.Elect(cancelled, BrokerDecisions.MinIsr(topic, cancelled), image.FindBroker);
+    }
 
+    /// <summary>Starts a move, and ends it at once where its target is in sync.</summary>
+    /// <exception cref="ProtocolException">Only replicas that it drops at once are in sync.</exception>
+    public static PartitionImage Move(
+        MetadataImage image, TopicImage topic, PartitionImage partition, ImmutableArray<int> target)
+    {
+        var moved = PartitionRules.Reassign(partition, target);
+        RequireKept(partition, moved);
+        var minIsr = BrokerDecisions.MinIsr(topic, moved);
         return PartitionRules.Elect(
-            partition with
-            {
-                Replicas = origin,
-                AddingReplicas = [],
-                RemovingReplicas = [],
-                Isr = isr,
-                Elr = partition.Elr.RemoveAll(id => !origin.Contains(id)),
-            },
-            image.FindBroker);
+            PartitionRules.CompleteReassignment(moved, minIsr, image.FindBroker), minIsr, image.FindBroker);
     }
 
     /// <summary>Lets the preferred replicas lead, or one that is named although it may lack records.</summary>
@@ -134,12 +138,15 @@ internal static class ReassignmentDecisions
         return changes.ToRecords();
     }
 
-    private static PartitionImage Move(MetadataImage image, PartitionImage partition, ImmutableArray<int> target)
+    /// <summary>A replica that a move before this one added may be the only one that has everything.</summary>
+    private static void RequireKept(PartitionImage before, PartitionImage after)
     {
-        var moved = PartitionRules.Reassign(partition, target);
-        return moved.IsReassigning
-            ? PartitionRules.CompleteReassignment(moved, image.FindBroker)
-            : PartitionRules.Elect(moved, image.FindBroker);
+        if (after.Isr.IsEmpty && (!before.Isr.IsEmpty || (after.Elr.IsEmpty && !before.Elr.IsEmpty)))
+        {
+            throw new ProtocolException(
+                ErrorCode.InvalidReassignment,
+                $"partition {before.Index} has only new replicas in sync: bring an old one back first");
+        }
     }
 
     private static void ChangeReplicationFactor(
@@ -152,7 +159,7 @@ internal static class ReassignmentDecisions
                 ErrorCode.InvalidReassignment, $"{replicationFactor} replicas cannot be: 1 to {ProtocolLimits.ReplicasPerPartition}");
         }
 
-        var minIsr = topic.Settings.MinInsyncReplicasFor(replicationFactor);
+        var minIsr = topic.Settings.LeastReplicas;
         if (minIsr > replicationFactor)
         {
             throw new ProtocolException(
@@ -176,7 +183,7 @@ internal static class ReassignmentDecisions
                 target = target.Remove(last);
             }
 
-            changes.Set(topic, Move(image, partition, target));
+            changes.Set(topic, Move(image, topic, partition, target));
         }
     }
 
@@ -187,8 +194,8 @@ internal static class ReassignmentDecisions
             [] => "it needs at least one replica",
             _ when replicas.Length > ProtocolLimits.ReplicasPerPartition => $"it has at most {ProtocolLimits.ReplicasPerPartition} replicas",
             _ when replicas.Distinct().Count() != replicas.Length => "a broker is named twice",
-            _ when topic.Settings.MinInsyncReplicasFor(replicas.Length) > replicas.Length =>
-                $"min.insync.replicas={topic.Settings.MinInsyncReplicasFor(replicas.Length)} is over {replicas.Length} replicas",
+            _ when topic.Settings.LeastReplicas > replicas.Length =>
+                $"min.insync.replicas={topic.Settings.LeastReplicas} is over {replicas.Length} replicas",
             _ => string.Empty,
         };
         foreach (var id in replicas.Where(id => fault.Length == 0 && !partition.Replicas.Contains(id)))

@@ -10,6 +10,8 @@ namespace Weir.Metadata.Control;
 /// </summary>
 internal sealed class ReplicaPlacement
 {
+    private readonly MetadataImage _image;
+    private readonly int? _without;
     private readonly List<BrokerImage> _open;
     private readonly SortedDictionary<int, int> _replicas = [];
     private readonly SortedDictionary<int, int> _leaders = [];
@@ -19,6 +21,8 @@ internal sealed class ReplicaPlacement
 
     public ReplicaPlacement(MetadataImage image, int? without = null)
     {
+        _image = image;
+        _without = without;
         _open =
         [
             .. image.Brokers.Where(broker => broker is { Cordoned: false, Decommissioning: false } && broker.NodeId != without),
@@ -75,7 +79,8 @@ internal sealed class ReplicaPlacement
     /// <summary>Counts a replica that was placed.</summary>
     public void Note(int nodeId) => _replicas[nodeId] = _replicas.GetValueOrDefault(nodeId) + 1;
 
-    private string? RackOf(int nodeId) => _open.Find(broker => broker.NodeId == nodeId)?.Rack;
+    /// <summary>Also of a broker that gets no replicas now; not of one that is leaving.</summary>
+    private string? RackOf(int nodeId) => nodeId == _without ? null : _image.FindBroker(nodeId)?.Rack;
 
     private void Count(ImmutableArray<int> replicas, int leader)
     {

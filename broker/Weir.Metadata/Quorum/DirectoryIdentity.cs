@@ -39,7 +39,8 @@ public sealed class DirectoryIdentity
 
     /// <summary>
     /// Whether what was not synced may be lost: the broker did not end in order, and the machine has been started anew since.
-    /// After a kill of the process alone the page cache still has it.
+    /// After a kill of the process alone the page cache still has it. It stays so until the broker ends in order: a process
+    /// that dies before it could say so leaves it to the next one.
     /// </summary>
     public bool IsLossyRestart { get; private set; }
 
@@ -142,7 +143,7 @@ public sealed class DirectoryIdentity
         var wasClean = content[20] != 0;
         var bootId = new Guid(content.AsSpan(40, 16), bigEndian: true);
         ClusterId = Encoding.UTF8.GetString(content.AsSpan(FixedBytes));
-        IsLossyRestart = !wasClean && bootId != _bootId;
+        IsLossyRestart = content[21] != 0 || (!wasClean && bootId != _bootId);
         if (NodeId != nodeId)
         {
             throw new MetadataException($"this data directory belongs to node {NodeId}, not to node {nodeId}");
@@ -156,6 +157,7 @@ public sealed class DirectoryIdentity
         BinaryPrimitives.WriteUInt64LittleEndian(content.AsSpan(8), Magic);
         BinaryPrimitives.WriteInt32LittleEndian(content.AsSpan(16), NodeId);
         content[20] = _isClean ? (byte)1 : (byte)0;
+        content[21] = IsLossyRestart && !_isClean ? (byte)1 : (byte)0;
         DirectoryId.TryWriteBytes(content.AsSpan(24), bigEndian: true, out _);
         _bootId.TryWriteBytes(content.AsSpan(40), bigEndian: true, out _);
         cluster.CopyTo(content, FixedBytes);

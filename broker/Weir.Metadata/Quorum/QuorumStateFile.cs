@@ -21,6 +21,7 @@ public readonly record struct QuorumState(int Epoch, int VotedNodeId, Guid Voted
 internal sealed class QuorumStateFile : IDisposable
 {
     private const string FileName = "quorum-state";
+    private const string TemporaryName = "quorum-state.tmp";
     private const int SlotStride = 4096;
     private const int SlotBytes = 56;
     private const ulong Magic = 0x4D55_524F_5551_5257; // "WRQUORUM" in file order
@@ -41,10 +42,7 @@ internal sealed class QuorumStateFile : IDisposable
         var path = $"{directory}/{FileName}";
         if (!files.FileExists(path))
         {
-            var created = new QuorumStateFile(files.Open(path, OpenKind.Create));
-            created.Write(QuorumState.Initial, sync: true);
-            files.SyncDirectory(directory);
-            return created;
+            Create(files, directory, path);
         }
 
         var opened = new QuorumStateFile(files.Open(path, OpenKind.Write));
@@ -74,6 +72,24 @@ internal sealed class QuorumStateFile : IDisposable
     }
 
     public void Dispose() => _file.Dispose();
+
+    /// <summary>Beside its name first: a file that has the name and no whole slot was damaged, not cut off in its creation.</summary>
+    private static void Create(ILogFiles files, string directory, string path)
+    {
+        var temporary = $"{directory}/{TemporaryName}";
+        if (files.FileExists(temporary))
+        {
+            files.Delete(temporary);
+        }
+
+        using (var created = new QuorumStateFile(files.Open(temporary, OpenKind.Create)))
+        {
+            created.Write(QuorumState.Initial, sync: true);
+        }
+
+        files.Rename(temporary, path);
+        files.SyncDirectory(directory);
+    }
 
     private void Load()
     {
