@@ -149,6 +149,12 @@ public sealed class BrokerReplicas : IReplicaListener
     /// <inheritdoc/>
     public void OnReplicaProgress(Replica replica)
     {
+        if (replica.Log.State == LogState.Corrupt && replica.DamagedFrom is null)
+        {
+            OnDamage(replica, replica.Log.LogEndOffset);
+            return;
+        }
+
         if (replica.Role == ReplicaRole.Follower)
         {
             FindFetcher(replica.State!.Leader)?.OnProgress(replica);

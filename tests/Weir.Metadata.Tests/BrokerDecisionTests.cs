@@ -171,6 +171,14 @@ public sealed class BrokerDecisionTests
     public void Damaged_replica_is_not_eligible() => Shows("1 of 1 / ", _cluster.Fence(3, 2).Unfence(2).Damage(2));
 
     [Fact]
+    public void Damage_begins_another_leader_epoch_so_that_what_the_replica_acknowledged_before_is_forgotten()
+    {
+        var before = _cluster.Partition.LeaderEpoch;
+        _cluster.Damage(2);
+        Assert.Equal((1, before + 1), (_cluster.Partition.Leader, _cluster.Partition.LeaderEpoch));
+    }
+
+    [Fact]
     public void Damage_told_by_a_process_of_the_past_is_not_heard()
     {
         var request = new ReportDamageRequest { NodeId = 1, BrokerEpoch = _cluster.Image.FindBroker(1)!.BrokerEpoch - 1 };

@@ -41,7 +41,8 @@ public sealed class QuorumStoreCrashTests
         static run => run.Append(Topic(TopicId(9), "i")),
         static run => run.Flush(),
         static run => run.Install(20),
-        static run => run.Replicate(2),
+        static run => run.Replicate(4),
+        static run => run.Commit(),
         static run => run.Flush(),
         static run => run.Commit(),
     ];

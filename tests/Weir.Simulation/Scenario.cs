@@ -128,11 +128,16 @@ public sealed class Scenario
             broker.Disk.HealSync();
             broker.Resume();
             broker.Start();
-            broker.ScrubAll();
         }
 
         StopSending();
         Require(SettleUs / 1000, () => _clients.All(static client => client.IsQuiet) && IsWhole(), "everything is in sync again");
+        foreach (var broker in Cluster.Brokers)
+        {
+            broker.ScrubAll();
+        }
+
+        Require(SettleUs / 1000, IsWhole, "everything is repaired");
         foreach (var client in _clients)
         {
             client.ReadAgain();
@@ -142,8 +147,9 @@ public sealed class Scenario
         Oracle.CheckAtEnd();
     }
 
-    /// <summary>Whether every broker is counted on and every replica in sync.</summary>
+    /// <summary>Whether every broker is counted on, and every replica in sync and not known to be damaged.</summary>
     public bool IsWhole() => Cluster.Brokers.All(static broker => broker is { IsUp: true, Node.Session.IsUnfenced: true }
+        && broker.Node.Replicas.Table.InOrder.All(static replica => replica.DamagedFrom is null)
         && broker.Image.Topics.All(static topic => topic.Partitions.All(
             static partition => partition.Isr.Length == partition.Replicas.Length && partition.Leader >= 0)));
 }

@@ -99,7 +99,7 @@ public sealed class SimulatedCluster
                     + $" {(node.Session.IsUnfenced ? "unfenced" : $"fenced {node.Session.Refusal}")}"
                     + string.Concat(node.Replicas.Table.InOrder.Select(static replica =>
                         $" [{replica.Identity.Partition} {replica.Role} e{replica.LeaderEpoch} isr {string.Join(',', replica.State?.Isr ?? [])}"
-                            + $" hw {replica.HighWatermark} end {replica.Log.LogEndOffset} {replica.DescribeProgress()} {replica.Log.State} {replica.DamagedFrom}]"))
+                            + $" elr {string.Join(',', replica.State?.Elr ?? [])} {replica.Topic.Settings.Durability} hw {replica.HighWatermark} end {replica.Log.LogEndOffset} {replica.DescribeProgress()} {replica.Log.State} {replica.DamagedFrom}]"))
                 : string.Empty)));
 
     public IReplicaListener Observer(SimulatedBroker broker) => new ReplicaObserver(this, broker);

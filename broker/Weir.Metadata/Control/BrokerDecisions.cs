@@ -111,8 +111,12 @@ internal static class BrokerDecisions
             }
 
             var minIsr = MinIsr(topic, partition);
-            var next = PartitionRules.WithoutTrust(partition, request.NodeId, minIsr);
-            changes.Set(topic, PartitionRules.Elect(next, minIsr, image.FindBroker));
+            var next = PartitionRules.Elect(
+                PartitionRules.WithoutTrust(partition, request.NodeId, minIsr), minIsr, image.FindBroker);
+
+            // What it acknowledged before no longer holds, nor does a fetch of then that is still on its way: in another epoch
+            // the leader counts from nothing.
+            changes.Set(topic, next.LeaderEpoch == partition.LeaderEpoch ? next with { LeaderEpoch = next.LeaderEpoch + 1 } : next);
         }
 
         return changes.ToRecords();

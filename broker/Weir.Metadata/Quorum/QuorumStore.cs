@@ -398,7 +398,9 @@ public sealed class QuorumStore : IDisposable
 
     private void SnapshotIfDue(MetadataImage image, int epoch)
     {
-        if (image.NextOffset - _snapshotOffset < _options.RecordsPerSnapshot)
+        // Others may have it on stable storage before this member has: a snapshot beyond its own log would look like a log
+        // that was lost.
+        if (image.NextOffset - _snapshotOffset < _options.RecordsPerSnapshot || image.NextOffset > _log.DurableOffset)
         {
             return;
         }

@@ -343,7 +343,12 @@ public sealed class Replica : ILogListener
             changed = _follower.Take(fetched, records, leaderEpoch, ref _highWatermark);
         }
 
-        if (changed)
+        if (Log.State == LogState.Corrupt)
+        {
+            // The cut has read what is damaged. The caller holds locks under which nobody may be told.
+            _host.Post(Progressed);
+        }
+        else if (changed)
         {
             _host.SignalFlush(Log);
         }
