@@ -33,6 +33,9 @@ public sealed class WeirClientOptions
     /// </summary>
     public TimeSpan SilenceTimeout { get; set; } = TimeSpan.FromSeconds(3);
 
+    /// <summary>How long one broker is waited for before others are asked beside it.</summary>
+    internal TimeSpan Patience => SilenceTimeout / 3;
+
     /// <summary>
     /// Longest time of one request, retries included, and the silence after which a connection counts as lost.
     /// Default 30 s; 10 ms to 10 min.

@@ -24,6 +24,12 @@ public class WeirException : Exception
     /// <summary>Whether the same call may succeed later without any change.</summary>
     public bool IsRetriable => ErrorCatalog.Get(Code).IsRetriable;
 
+    /// <summary>
+    /// Whether what was asked for may have happened nevertheless: a record that failed with this may be in the log. Whoever sends
+    /// it again by hand may get it twice.
+    /// </summary>
+    public bool MayHaveTakenEffect { get; init; }
+
     /// <summary>What to do about it, as a sentence for people.</summary>
     public string Advice => ErrorCatalog.Get(Code).Advice;
 
@@ -50,6 +56,16 @@ public class WeirException : Exception
             Offset = offset,
             RetryAfter = TimeSpan.FromMilliseconds(Math.Max(error.RetryAfterMs, 0)),
         };
+
+    /// <summary>The same of something that may have taken effect.</summary>
+    internal static WeirException InDoubt(WeirException error) => new(error.Code, error.Message, error.InnerException)
+    {
+        Topic = error.Topic,
+        Partition = error.Partition,
+        Offset = error.Offset,
+        RetryAfter = error.RetryAfter,
+        MayHaveTakenEffect = true,
+    };
 
     internal static WeirException At(
         ErrorCode code, string text, string topic, int partition, long? offset = null, Exception? inner = null) =>

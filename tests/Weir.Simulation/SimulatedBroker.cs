@@ -32,6 +32,7 @@ public sealed class SimulatedBroker : IEndpoint, IReplicaHost, IPeerNetwork
     private FlushLoop? _flush;
     private HashSet<PartitionLog> _dirty = [];
     private bool _isFlushPlanned;
+    private long _nextCheckpointsMs;
     private bool _isMetadataFlushPlanned;
     private bool _isApplyPlanned;
 
@@ -323,10 +324,23 @@ public sealed class SimulatedBroker : IEndpoint, IReplicaHost, IPeerNetwork
                 Node!.TickMetadata(NowMs);
                 Node?.Replicas.Tick();
                 Node?.Replicas.Scrub();
+                SaveCheckpoints();
             });
             AfterStep();
         }
     });
+
+    private void SaveCheckpoints()
+    {
+        if (Node is { } node && NowMs >= _nextCheckpointsMs)
+        {
+            _nextCheckpointsMs = NowMs + 1000;
+            foreach (var replica in node.Replicas.Table.InOrder)
+            {
+                replica.Log.SaveCheckpoint();
+            }
+        }
+    }
 
     private void WriteDirty()
     {

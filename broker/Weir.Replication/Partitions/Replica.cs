@@ -127,7 +127,7 @@ public sealed class Replica : ILogListener
             {
                 LogState.StorageFull => ErrorCode.StorageFull,
                 LogState.Stopped => ErrorCode.LogStopped,
-                LogState.Corrupt => ErrorCode.CorruptLog,
+                LogState.Corrupt when state is null or { Replicas.Length: 1 } => ErrorCode.CorruptLog,
                 _ when Role == ReplicaRole.Leader => ErrorCode.None,
                 _ => state is null || state.Leader < 0 ? ErrorCode.LeaderNotAvailable : ErrorCode.NotLeader,
             };
@@ -343,12 +343,13 @@ public sealed class Replica : ILogListener
             changed = _follower.Take(fetched, records, leaderEpoch, ref _highWatermark);
         }
 
-        if (Log.State == LogState.Corrupt)
+        if (changed && fetched.DivergingEndOffset >= 0)
         {
-            // The cut has read what is damaged. The caller holds locks under which nobody may be told.
+            // A cut moves the end, and may have met damage. The caller holds locks under which nobody may be told.
             _host.Post(Progressed);
         }
-        else if (changed)
+
+        if (changed)
         {
             _host.SignalFlush(Log);
         }

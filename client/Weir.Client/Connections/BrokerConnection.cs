@@ -50,6 +50,9 @@ internal sealed class BrokerConnection : IAsyncDisposable
     /// <summary>Whether it can still be used.</summary>
     public bool IsOpen => Volatile.Read(ref _reason) is null;
 
+    /// <summary>Whether something is awaited from it that does not come.</summary>
+    public bool IsQuiet => _watch.IsQuiet;
+
     /// <summary>Completes, never faulted, once everything that waited on the connection was told of its end.</summary>
     public Task Ended => _ended.Task;
 

@@ -38,53 +38,41 @@ internal sealed class ClusterConnections : IAsyncDisposable
     public CancellationToken Closing => _closingToken;
 
     /// <summary>Connects to the first server that answers.</summary>
-    public async Task<BrokerConnection> ConnectFirstAsync(CancellationToken ct)
-    {
-        WeirException? first = null;
-        foreach (var server in _servers)
-        {
-            try
-            {
-                var expected = _options.ClusterId ?? (ClusterId.Length > 0 ? ClusterId : null);
-                var connection = await BrokerConnection.ConnectAsync(
-                    server, -1, expected, _options, _logger, ct).ConfigureAwait(false);
-                ClusterId = connection.Hello.ClusterId;
-                return await AdoptAsync(connection).ConfigureAwait(false);
-            }
-            catch (WeirException e)
-            {
-                first = first is null ? e : new WeirException(e.Code, $"{first.Message}; {e.Message}", first);
-            }
-        }
-
-        throw first!;
-    }
+    public Task<BrokerConnection> ConnectFirstAsync(CancellationToken ct) =>
+        Staggered.FirstAsync([.. _servers.Select(server => (Func<Task<BrokerConnection>>)(() => ConnectAsync(server, ct)))],
+            _options.Patience, Time, ct);
 
     /// <summary>A connection to any broker; one attempt per broker that is known if none is open.</summary>
     public async ValueTask<BrokerConnection> GetAnyAsync(CancellationToken ct)
     {
         var links = Links();
+        BrokerConnection? quiet = null;
         foreach (var link in links)
         {
-            if (link.Open is { } open)
+            if (link.Open is { IsQuiet: false } open)
             {
                 return open;
             }
+
+            quiet ??= link.Open;
         }
 
-        foreach (var link in links)
+        var unopened = links.Where(static link => link.Open is null).ToList();
+        try
         {
-            try
+            if (unopened.Count > 0)
             {
-                return await link.GetAsync(ct).ConfigureAwait(false);
-            }
-            catch (WeirException) when (links.Length > 1 || _servers.Length > 1)
-            {
-                // Logged by the link; the next broker may answer.
+                return await Staggered.FirstAsync(
+                    [.. unopened.Select(link => (Func<Task<BrokerConnection>>)(() => link.GetAsync(ct).AsTask()))],
+                    _options.Patience, Time, ct).ConfigureAwait(false);
             }
         }
+        catch (WeirException) when (quiet is not null || links.Length > 1 || _servers.Length > 1)
+        {
+            // Logged by the links; a server of the list may answer.
+        }
 
-        return await ConnectFirstAsync(ct).ConfigureAwait(false);
+        return quiet ?? await ConnectFirstAsync(ct).ConfigureAwait(false);
     }
 
     /// <summary>The open connection to one broker, or null.</summary>
@@ -189,6 +177,15 @@ internal sealed class ClusterConnections : IAsyncDisposable
         }
 
         _closing.Dispose();
+    }
+
+    private async Task<BrokerConnection> ConnectAsync(ServerAddress server, CancellationToken ct)
+    {
+        var expected = _options.ClusterId ?? (ClusterId.Length > 0 ? ClusterId : null);
+        var connection = await BrokerConnection.ConnectAsync(
+            server, -1, expected, _options, _logger, ct).ConfigureAwait(false);
+        ClusterId = connection.Hello.ClusterId;
+        return await AdoptAsync(connection).ConfigureAwait(false);
     }
 
     private BrokerLink[] Links()

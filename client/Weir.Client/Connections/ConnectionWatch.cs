@@ -19,6 +19,10 @@ internal sealed class ConnectionWatch(BrokerConnection connection, WeirClientOpt
     private long _seenBytes;
     private long _seenAt;
     private bool _isPinging;
+    private bool _isQuiet;
+
+    /// <summary>Whether something is awaited that does not come: ask another broker if you can.</summary>
+    public bool IsQuiet => Volatile.Read(ref _isQuiet);
 
     /// <summary>Starts to watch.</summary>
     public void Start()
@@ -61,6 +65,7 @@ internal sealed class ConnectionWatch(BrokerConnection connection, WeirClientOpt
         }
 
         var silence = connection.Time.GetElapsedTime(_seenAt, now);
+        Volatile.Write(ref _isQuiet, silence >= options.Patience);
         if (silence >= options.SilenceTimeout)
         {
             connection.Close(WeirException.Lost($"{connection.Address} has been silent for {silence}"));
@@ -69,7 +74,7 @@ internal sealed class ConnectionWatch(BrokerConnection connection, WeirClientOpt
         {
             connection.Close(WeirException.Lost($"{connection.Address} left a request unanswered"));
         }
-        else if (silence >= options.SilenceTimeout / 3 && !Volatile.Read(ref _isPinging))
+        else if (IsQuiet && !Volatile.Read(ref _isPinging))
         {
             Volatile.Write(ref _isPinging, true);
             connection.TryRequest(ApiKey.Ping, Ping, this);

@@ -41,18 +41,48 @@ internal sealed class TopicCatalog(ClusterConnections cluster)
             _topics.Clear();
         }
 
-        return _topics[topic] = new TopicSnapshot(info, asked!.Hello.MaxFrameBytes);
+        var snapshot = new TopicSnapshot(info, asked!.Hello.MaxFrameBytes);
+        return _topics.AddOrUpdate(
+            topic,
+            static (_, found) => found,
+            static (_, known, found) =>
+            {
+                found.KeepLaterLeaders(known);
+                return found;
+            },
+            snapshot);
     }
 
     /// <summary>Forgets a topic that was deleted or changed.</summary>
     public void Forget(string topic) => _topics.TryRemove(topic, out _);
 
-    /// <summary>The connection to a partition's leader, after at most one attempt.</summary>
-    public ValueTask<BrokerConnection> GetLeaderAsync(TopicSnapshot topic, int partition, CancellationToken ct)
+    /// <summary>
+    /// The connection to a partition's leader, after at most one attempt. A leader that does not answer soon is not waited for:
+    /// another one may have been elected.
+    /// </summary>
+    /// <exception cref="WeirException">There is no leader, or it cannot be reached; ask a broker again.</exception>
+    public async ValueTask<BrokerConnection> GetLeaderAsync(TopicSnapshot topic, int partition, CancellationToken ct)
     {
         var leader = topic.Leaders[partition];
-        return leader >= 0
-            ? cluster.GetNodeAsync(leader, ct)
-            : throw WeirException.At(ErrorCode.NotLeader, "the partition has no leader now", topic.Name, partition);
+        if (leader < 0)
+        {
+            throw WeirException.At(ErrorCode.LeaderNotAvailable, "the partition has no leader now", topic.Name, partition);
+        }
+
+        if (cluster.OpenNode(leader) is { } open)
+        {
+            return open;
+        }
+
+        try
+        {
+            return await cluster.GetNodeAsync(leader, ct).AsTask()
+                .WaitAsync(cluster.Options.Patience, cluster.Time, ct).ConfigureAwait(false);
+        }
+        catch (TimeoutException e)
+        {
+            throw WeirException.At(
+                ErrorCode.ConnectionLost, $"node {leader} does not answer", topic.Name, partition, inner: e);
+        }
     }
 }

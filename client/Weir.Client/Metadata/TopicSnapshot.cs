@@ -4,11 +4,13 @@ using Weir.Protocol.Wire;
 
 namespace Weir.Client.Metadata;
 
-/// <summary>What a client needs to use a topic, as one broker told it. Immutable.</summary>
+/// <summary>What a client needs to use a topic, as brokers told it. Immutable once it is in the catalog.</summary>
 internal sealed class TopicSnapshot
 {
     /// <summary>Bytes of a produce frame around its batch, with room for fields added later.</summary>
     private const int FrameOverheadBytes = 256;
+
+    private readonly int[] _leaderEpochs;
 
     public TopicSnapshot(TopicInfo info, int maxFrameBytes)
     {
@@ -19,11 +21,13 @@ internal sealed class TopicSnapshot
         var frame = Math.Min(maxFrameBytes, ProtocolLimits.FrameBytes) - FrameOverheadBytes;
         MaxBatchBytes = Math.Max(Math.Min(info.MaxBatchBytes, frame), RecordBatchHeader.Size + RecordReader.MinRecordBytes);
         Leaders = new int[info.Partitions.Length];
+        _leaderEpochs = new int[info.Partitions.Length];
         foreach (var partition in info.Partitions)
         {
             if ((uint)partition.Partition < (uint)Leaders.Length)
             {
                 Leaders[partition.Partition] = partition.Leader;
+                _leaderEpochs[partition.Partition] = partition.LeaderEpoch;
             }
         }
     }
@@ -43,4 +47,25 @@ internal sealed class TopicSnapshot
     public int[] Leaders { get; }
 
     public int PartitionCount => Leaders.Length;
+
+    /// <summary>
+    /// Keeps what is known of a later leadership: a broker that has been out of touch tells of the past, and who believes it goes
+    /// back to a leader that is none any more.
+    /// </summary>
+    public void KeepLaterLeaders(TopicSnapshot known)
+    {
+        if (known.Id != Id)
+        {
+            return;
+        }
+
+        for (var i = 0; i < Math.Min(PartitionCount, known.PartitionCount); i++)
+        {
+            if (known._leaderEpochs[i] > _leaderEpochs[i])
+            {
+                Leaders[i] = known.Leaders[i];
+                _leaderEpochs[i] = known._leaderEpochs[i];
+            }
+        }
+    }
 }

@@ -220,6 +220,7 @@ internal sealed class PartitionProducer
             stays = _queue.OnLost(batch);
         }
 
+        _core.MarkStale();
         Settle(batch, stays, wasAbandoned, reason);
     }
 
@@ -267,7 +268,7 @@ internal sealed class PartitionProducer
         {
             if (!wasAbandoned)
             {
-                _core.OnFailed(batch, Partition, error);
+                _core.OnFailed(batch, Partition, batch.InDoubt ? WeirException.InDoubt(error) : error);
             }
 
             _core.Retire(batch);
@@ -288,7 +289,8 @@ internal sealed class PartitionProducer
     {
         foreach (var batch in failed.Cast<ProducerBatch>())
         {
-            _core.OnFailed(batch, Partition, WeirException.At(code, text, _core.TopicName, Partition));
+            var error = WeirException.At(code, text, _core.TopicName, Partition);
+            _core.OnFailed(batch, Partition, batch.InDoubt || batch.IsAbandoned ? WeirException.InDoubt(error) : error);
             lock (_lock)
             {
                 if (batch.IsAbandoned)

@@ -193,6 +193,7 @@ internal sealed class PartitionSendQueue(bool isIdempotent, int maxInFlight = 5)
         _mustDrain = true;
         if (batch.IsAbandoned || !isIdempotent)
         {
+            batch.InDoubt |= MayHaveTakenEffect(code);
             return Remove(batch);
         }
 
@@ -206,12 +207,12 @@ internal sealed class PartitionSendQueue(bool isIdempotent, int maxInFlight = 5)
                 IsFenced = true;
                 return Remove(batch);
             default:
+                batch.InDoubt |= MayHaveTakenEffect(code);
                 if (!ErrorCatalog.Get(code).IsRetriable)
                 {
                     return Remove(batch);
                 }
 
-                batch.InDoubt |= MayHaveTakenEffect(code);
                 _retryAt = Math.Max(_retryAt, retryAt);
                 return true;
         }
@@ -223,13 +224,8 @@ internal sealed class PartitionSendQueue(bool isIdempotent, int maxInFlight = 5)
     {
         Land(batch);
         _mustDrain = true;
-        if (batch.IsAbandoned || !isIdempotent)
-        {
-            return Remove(batch);
-        }
-
         batch.InDoubt = true;
-        return true;
+        return batch is { IsAbandoned: false } && isIdempotent || Remove(batch);
     }
 
     /// <summary>
@@ -283,8 +279,13 @@ internal sealed class PartitionSendQueue(bool isIdempotent, int maxInFlight = 5)
 
     private bool IsWithinWindow => _numbered.Count == 0 || _nextOrdinal - _numbered[0].Ordinal < maxInFlight;
 
+    /// <summary>
+    /// Whether a batch that was answered so may be in the log. A leader may have appended, and lost its leadership or its log
+    /// before enough others had it; only what is always said before an append tells that it is not.
+    /// </summary>
     private static bool MayHaveTakenEffect(ErrorCode code) =>
-        code is ErrorCode.RequestTimedOut or ErrorCode.Internal or ErrorCode.LogStopped or ErrorCode.ConnectionLost;
+        code == ErrorCode.CorruptLog || (ErrorCatalog.Get(code).IsRetriable
+            && code is not (ErrorCode.Throttled or ErrorCode.NotEnoughReplicas or ErrorCode.UnknownTopic or ErrorCode.UnknownPartition));
 
     private bool TryFindResend([NotNullWhen(true)] out QueuedBatch? batch)
     {

@@ -127,13 +127,17 @@ internal sealed class ProducerCore : IAsyncDisposable
 
     public void OnRefused(int partition, ErrorMessage error)
     {
-        if (error.Error is ErrorCode.NotLeader or ErrorCode.UnknownTopic or ErrorCode.UnknownPartition)
+        // Whatever it was, another broker may lead by now; but for a full buffer, which is the leader's own.
+        if (error.Error is not ErrorCode.Throttled)
         {
-            Volatile.Write(ref _isStale, true);
+            MarkStale();
         }
 
         ClientLog.ProduceRetried(_cluster.Logger, TopicName, partition, error.Text);
     }
+
+    /// <summary>What is known of the topic may be out of date.</summary>
+    public void MarkStale() => Volatile.Write(ref _isStale, true);
 
     /// <summary>Reports the records of a batch as failed.</summary>
     public void OnFailed(ProducerBatch batch, int partition, WeirException error)
