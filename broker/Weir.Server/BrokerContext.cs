@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Weir.Replication.Partitions;
 using Weir.Server.Diagnostics;
 using Weir.Server.Handlers;
 using Weir.Server.Options;
@@ -22,6 +23,9 @@ internal sealed class BrokerContext
     public required FlushProgress FlushProgress { get; init; }
 
     public HandlerTable Handlers { get; set; } = HandlerTable.Empty;
+
+    /// <summary>Told of damage that was met while records were read for a client.</summary>
+    public Action<Replica, long> OnDamage { get; set; } = static (_, _) => { };
 
     public long NowMs => Time.GetUtcNow().ToUnixTimeMilliseconds();
 }

@@ -15,6 +15,13 @@ public sealed class WeirClientOptions
     /// <summary>Brokers to ask first, <c>HOST:PORT[,HOST:PORT...]</c>; an IPv6 address stands in brackets.</summary>
     public string Servers { get; set; } = "127.0.0.1:9650";
 
+    /// <summary>
+    /// Reaches every broker through <see cref="Servers"/> alone: the broker that answers there passes connections on to the one
+    /// that is meant. For clients outside of the brokers' network, behind a port-forward or a load balancer; every byte is sent
+    /// once more, so leave it off where the brokers can be reached. Default: false.
+    /// </summary>
+    public bool ThroughServers { get; set; }
+
     /// <summary>Name of the application in the broker's logs, at most 255 bytes. Default: empty.</summary>
     public string ClientId { get; set; } = string.Empty;
 

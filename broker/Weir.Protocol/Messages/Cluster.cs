@@ -298,7 +298,7 @@ public sealed class ReassignPartitionsRequest : IRequest<EmptyMessage>
         Cancel = c.Boolean("cancel", Cancel, "Go back to where the replicas were.");
         ReplicationFactor = c.Int16(
             "replicationFactor", ReplicationFactor, "Replicas of every partition, placed by the controller; 0 for `partitions` as given.");
-        Partitions = c.Array("partitions", Partitions, ProtocolLimits.PartitionsPerTopic, "Partitions to move.");
+        Partitions = c.Array("partitions", Partitions, ProtocolLimits.PartitionsPerReassignment, "Partitions to move.");
         ValidateOnly = c.Boolean("validateOnly", ValidateOnly, "Check everything, change nothing.");
         c.BeginTags();
         c.EndTags();

@@ -46,6 +46,8 @@ public sealed class HelloRequest : IRequest<HelloResponse>
 
     public ApiRange[] Apis { get; set; } = [];
 
+    public long? PassOn { get; set; }
+
     /// <inheritdoc/>
     public void Code<TCodec>(ref TCodec c)
         where TCodec : IWireCodec, allows ref struct
@@ -59,6 +61,9 @@ public sealed class HelloRequest : IRequest<HelloResponse>
         ClientId = c.String("clientId", ClientId, ProtocolLimits.ShortStringBytes, "The application, for logs; may be empty.");
         Apis = c.Array("apis", Apis, ProtocolLimits.ApiRanges, "What the client speaks.");
         c.BeginTags();
+        PassOn = c.TaggedInt64(
+            1, "passOn", PassOn,
+            "1: another broker than the node that is expected connects to that one, and passes on all bytes of both sides from this message on.");
         c.EndTags();
     }
 }

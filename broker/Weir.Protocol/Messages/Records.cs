@@ -103,6 +103,8 @@ public sealed class SubscribeRequest : IRequest<SubscribeResponse>
 
     public long CreditBytes { get; set; }
 
+    public long? CheckFirst { get; set; }
+
     /// <inheritdoc/>
     public void Code<TCodec>(ref TCodec c)
         where TCodec : IWireCodec, allows ref struct
@@ -114,6 +116,9 @@ public sealed class SubscribeRequest : IRequest<SubscribeResponse>
         StartValue = c.Int64("startValue", StartValue, "The offset, or Unix milliseconds; else 0.");
         CreditBytes = c.Int64("creditBytes", CreditBytes, "Bytes of batches that the broker may send at first.");
         c.BeginTags();
+        CheckFirst = c.TaggedInt64(
+            1, "checkFirst", CheckFirst,
+            "1: what was sent from this offset before was damaged; the broker checks what it has there, and gives it up if it is.");
         c.EndTags();
     }
 }

@@ -36,6 +36,9 @@ public static class ProtocolLimits
     /// <summary>Most partitions of one topic.</summary>
     public const int PartitionsPerTopic = 10_000;
 
+    /// <summary>Most partitions that one request moves.</summary>
+    public const int PartitionsPerReassignment = 2000;
+
     /// <summary>Most replicas of one partition.</summary>
     public const int ReplicasPerPartition = 32;
 

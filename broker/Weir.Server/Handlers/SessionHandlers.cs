@@ -1,6 +1,8 @@
+using Weir.Metadata;
 using Weir.Protocol;
 using Weir.Protocol.Errors;
 using Weir.Protocol.Messages;
+using Weir.Protocol.Wire;
 using Weir.Server.Diagnostics;
 using Weir.Server.Hosting;
 using Weir.Server.Peers;
@@ -8,17 +10,41 @@ using Weir.Server.Transport;
 
 namespace Weir.Server.Handlers;
 
-/// <summary>Greets a client: refuses one that looks for another cluster, and says what this broker speaks.</summary>
-internal sealed class HelloHandler(BrokerContext broker, BrokerIdentity identity)
-    : RequestHandler<HelloRequest, HelloResponse>, IOrderedHandler
+/// <summary>
+/// Greets a client: refuses one that looks for another cluster, and says what this broker speaks. A client that asks for it is
+/// passed on to the broker that it means.
+/// </summary>
+internal sealed class HelloHandler(BrokerContext broker, BrokerIdentity identity, Func<MetadataImage> image) : IOrderedHandler
 {
-    protected override async ValueTask<HelloResponse> HandleAsync(Connection connection, HelloRequest request)
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(3);
+
+    public ApiKey Api => ApiKey.Hello;
+
+    public async ValueTask HandleAsync(Connection connection, FrameHeader header, ReadOnlyMemory<byte> body)
     {
+        var request = WireReader.ReadAll<HelloRequest>(body, header.Version);
         if (request.Magic != HelloRequest.ExpectedMagic)
         {
             throw new ProtocolException(ErrorCode.MalformedFrame, "the hello does not start with WEIR");
         }
 
+        if (request.PassOn == 1 && request.NodeId >= 0 && request.NodeId != identity.NodeId)
+        {
+            connection.Tunnel = await Tunnel.OpenAsync(
+                AddressOf(request.NodeId), header, request, ConnectTimeout, broker.Time).ConfigureAwait(false);
+            connection.Enter(SessionState.Ready, $"{request.ClientId} for node {request.NodeId}");
+            return;
+        }
+
+        connection.Reply(header, await GreetAsync(connection, request).ConfigureAwait(false));
+    }
+
+    private (string Host, int Port) AddressOf(int nodeId) => image().FindBroker(nodeId) is { } known
+        ? (known.Host, known.Port)
+        : throw new ProtocolException(ErrorCode.UnknownBroker, $"the cluster has no node {nodeId}");
+
+    private async Task<HelloResponse> GreetAsync(Connection connection, HelloRequest request)
+    {
         if (request.NodeId >= 0 && request.NodeId != identity.NodeId)
         {
             throw new ProtocolException(ErrorCode.WrongCluster, $"this is node {identity.NodeId}, not {request.NodeId}");

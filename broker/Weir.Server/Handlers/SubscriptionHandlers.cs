@@ -2,15 +2,20 @@ using Weir.Protocol;
 using Weir.Protocol.Errors;
 using Weir.Protocol.Messages;
 using Weir.Protocol.Wire;
+using Weir.Replication;
 using Weir.Server.Partitions;
 using Weir.Server.Transport;
+using Weir.Storage;
 
 namespace Weir.Server.Handlers;
 
 /// <summary>Starts a subscription; its response goes before the first delivery.</summary>
-internal sealed class SubscribeHandler(PartitionTable partitions) : IOrderedHandler
+internal sealed class SubscribeHandler(PartitionTable partitions, BrokerReplicas replicas) : IOrderedHandler
 {
     private const int MaxSubscriptions = 10_000;
+
+    /// <summary>As much as one delivery has at most.</summary>
+    private const int CheckedBytes = 1024 * 1024;
 
     public ApiKey Api => ApiKey.Subscribe;
 
@@ -32,6 +37,11 @@ internal sealed class SubscribeHandler(PartitionTable partitions) : IOrderedHand
 
         var highWatermark = partition.HighWatermark;
         var start = OffsetLookup.Resolve(partition, request.Start, request.StartValue, highWatermark);
+        if (request.CheckFirst == 1)
+        {
+            Check(request, partition, start, highWatermark);
+        }
+
         var cursor = partition.Log.Locate(start);
         var subscription = new Subscription(request.SubscriptionId, connection, partition, cursor, request.CreditBytes);
         if (!connection.TryAddSubscription(subscription))
@@ -48,6 +58,24 @@ internal sealed class SubscribeHandler(PartitionTable partitions) : IOrderedHand
         });
         connection.MarkReady(subscription);
         return ValueTask.CompletedTask;
+    }
+
+    /// <summary>
+    /// Records go from the disk to the socket without being looked at, and the client checks them. If they are damaged here,
+    /// another replica is to lead.
+    /// </summary>
+    private void Check(SubscribeRequest request, Partition partition, long start, long highWatermark)
+    {
+        try
+        {
+            replicas.ReadChecked(partition.Replica, start, highWatermark, CheckedBytes);
+        }
+        catch (LogCorruptException e)
+        {
+            // Where another replica may lead, it leads no more; then this says who does.
+            partitions.GetLed(request.TopicId, request.Partition);
+            throw new ProtocolException(ErrorCode.CorruptLog, e.Message);
+        }
     }
 }
 

@@ -174,11 +174,11 @@ public sealed class Broker : IAsyncDisposable
         var description = new BrokerDescription(_context, _identity, _cluster.Partitions, _files, _listener, () => _cluster.Store.Committed);
         _context.Handlers = new HandlerTable(
         [
-            new HelloHandler(_context, _identity),
+            new HelloHandler(_context, _identity, () => _cluster.Store.Committed),
             new AuthenticateHandler(_cluster.Credentials),
             new PingHandler(),
             new ProduceHandler(_context, _cluster.Partitions, _cluster.Node.Replicas, _flush),
-            new SubscribeHandler(_cluster.Partitions),
+            new SubscribeHandler(_cluster.Partitions, _cluster.Node.Replicas),
             new CreditHandler(),
             new UnsubscribeHandler(),
             new ListOffsetsHandler(_cluster.Partitions),
@@ -186,6 +186,7 @@ public sealed class Broker : IAsyncDisposable
             new DescribeBrokerHandler(description),
             .. _cluster.Handlers(),
         ]);
+        _context.OnDamage = _cluster.Node.Replicas.OnDamage;
         _flush.Start();
         _cluster.Start();
         _maintenance.Start();

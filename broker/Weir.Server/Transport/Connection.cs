@@ -67,6 +67,9 @@ internal sealed class Connection : IDisposable, IAckSink
     /// <summary>What a broker must answer to prove itself; empty before it asked.</summary>
     public byte[] PeerChallenge { get; set; } = [];
 
+    /// <summary>The way to the broker that the client means; null if it is this one.</summary>
+    public Tunnel? Tunnel { get; set; }
+
     public bool IsClosed => Volatile.Read(ref _isClosed) != 0;
 
     public int SubscriptionCount => _subscriptions.Count;
@@ -164,8 +167,14 @@ internal sealed class Connection : IDisposable, IAckSink
 
     /// <summary>Queues a push.</summary>
     public void Push<T>(T message)
-        where T : IPush =>
-        _sender.Append(message, static (buffer, state) => Frames.Append(buffer, FrameKind.Push, T.Key, 1, 0, state));
+        where T : IPush
+    {
+        // What goes through a tunnel is between the client and the other broker.
+        if (Tunnel is null)
+        {
+            _sender.Append(message, static (buffer, state) => Frames.Append(buffer, FrameKind.Push, T.Key, 1, 0, state));
+        }
+    }
 
     /// <summary>Starts sending what is queued.</summary>
     public void Flush(bool inline = true) => _sender.Start(inline);
@@ -276,8 +285,28 @@ internal sealed class Connection : IDisposable, IAckSink
                 await DispatchAsync(header, body).ConfigureAwait(false);
             }
 
+            if (Tunnel is { } tunnel)
+            {
+                await PassOnAsync(tunnel).ConfigureAwait(false);
+                return;
+            }
+
             Flush();
             await WaitForRoomAsync().ConfigureAwait(false);
+        }
+    }
+
+    private async Task PassOnAsync(Tunnel tunnel)
+    {
+        using (tunnel)
+        {
+            if (_assembler.HasPartialFrame)
+            {
+                throw new ProtocolException(ErrorCode.UnexpectedMessage, "nothing may follow a hello before its answer");
+            }
+
+            _assembler.ReleaseIfEmpty();
+            await tunnel.RunAsync(_socket).ConfigureAwait(false);
         }
     }
 

@@ -150,7 +150,14 @@ internal sealed class ConnectionSender(Socket socket, Connection connection, Bro
         {
             slice = partition.Log.Read(ref subscription.Cursor, highWatermark, MaxDeliverBytes);
         }
-        catch (Exception e) when (e is LogCorruptException or LogIoException or ObjectDisposedException)
+        catch (LogCorruptException e)
+        {
+            // Where there are other replicas, this gives up the leadership, which ends the subscription with that.
+            broker.OnDamage(partition.Replica, e.Offset);
+            connection.EndSubscription(subscription, ErrorCode.CorruptLog, e.Message);
+            return default;
+        }
+        catch (Exception e) when (e is LogIoException or ObjectDisposedException)
         {
             connection.EndSubscription(subscription, ErrorCode.CorruptLog, e.Message);
             return default;

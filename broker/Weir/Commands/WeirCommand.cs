@@ -15,6 +15,12 @@ internal static class WeirCommand
         Recursive = true,
     };
 
+    public static Option<bool> ThroughServer { get; } = new("--through-server")
+    {
+        Description = "Reach every broker through the server given, as over a port-forward.",
+        Recursive = true,
+    };
+
     public static Option<OutputFormat> Output { get; } = new("--output", "-o")
     {
         Description = "How to print results: table, json or value.",
@@ -38,7 +44,13 @@ internal static class WeirCommand
     /// <summary>Connects as the options say.</summary>
     public static Task<WeirClient> ConnectAsync(ParseResult parsed, CancellationToken cancellationToken) =>
         WeirClient.ConnectAsync(
-            new WeirClientOptions { Servers = parsed.GetRequiredValue(Server), ClientId = "weir" }, cancellationToken);
+            new WeirClientOptions
+            {
+                Servers = parsed.GetRequiredValue(Server),
+                ThroughServers = parsed.GetValue(ThroughServer),
+                ClientId = "weir",
+            },
+            cancellationToken);
 
     /// <summary>Makes a command whose body runs with a connected client.</summary>
     public static Command WithClient(
@@ -87,6 +99,7 @@ internal static class WeirCommand
             + "acknowledged, 130 interrupted.")
     {
         Server,
+        ThroughServer,
         Output,
         BrokerCommand.Create(),
         TopicCommands.Create(),

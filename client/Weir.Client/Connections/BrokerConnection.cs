@@ -202,7 +202,8 @@ internal sealed class BrokerConnection : IAsyncDisposable
         _receiver.Start();
         try
         {
-            var hello = Handshake.CreateHello(_options.ClientId, clusterId, nodeId);
+            var hello = Handshake.CreateHello(
+                _options.ClientId, clusterId, nodeId, passOn: _options.ThroughServers && nodeId >= 0);
             _hello = await RequestAsync<HelloRequest, HelloResponse>(hello, _options.ConnectTimeout, ct).ConfigureAwait(false);
             Handshake.Check(_hello, clusterId, Address);
             Window.LimitBytes = Math.Max(_hello.ProduceWindowBytes, 1);

@@ -3,19 +3,17 @@ using Microsoft.Extensions.Logging;
 namespace Weir.Client.Connections;
 
 /// <summary>
-/// The way to one broker: its present connection, and one attempt at a time to get another when that ended, with growing
-/// waits between attempts. Thread-safe.
+/// The way to one broker: its present connection, and one attempt at a time to get another when that ended, at one address
+/// after the other, with growing waits between attempts. Thread-safe.
 /// </summary>
 internal sealed class BrokerLink(
-    int nodeId, ServerAddress address, string clusterId, WeirClientOptions options, ILogger logger, CancellationToken closing)
+    int nodeId, ServerAddress[] addresses, string clusterId, WeirClientOptions options, ILogger logger, CancellationToken closing)
 {
     private readonly Lock _lock = new();
     private BrokerConnection? _connection;
     private Task<BrokerConnection>? _attempt;
     private int _failures;
-
-    /// <summary>Where it is dialed.</summary>
-    public ServerAddress Address => address;
+    private int _attempts;
 
     /// <summary>The open connection, or null.</summary>
     public BrokerConnection? Open
@@ -87,6 +85,7 @@ internal sealed class BrokerLink(
 
     private async Task<BrokerConnection> ConnectAsync()
     {
+        var address = addresses[(_attempts++ & int.MaxValue) % addresses.Length];
         try
         {
             await WaitAsync().ConfigureAwait(false);

@@ -197,7 +197,7 @@ internal sealed class ClusterConnections : IAsyncDisposable
     }
 
     private BrokerLink NewLink(int nodeId, ServerAddress address) =>
-        new(nodeId, address, ClusterId, _options, _logger, _closingToken);
+        new(nodeId, _options.ThroughServers ? _servers : [address], ClusterId, _options, _logger, _closingToken);
 
     private async ValueTask<BrokerConnection> AdoptAsync(BrokerConnection connection)
     {

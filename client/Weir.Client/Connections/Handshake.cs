@@ -11,7 +11,7 @@ internal static class Handshake
 
     private static readonly string SdkVersion = typeof(Handshake).Assembly.GetName().Version?.ToString(3) ?? "0";
 
-    public static HelloRequest CreateHello(string clientId, string? clusterId, int nodeId) => new()
+    public static HelloRequest CreateHello(string clientId, string? clusterId, int nodeId, bool passOn) => new()
     {
         ClusterId = clusterId,
         NodeId = nodeId,
@@ -19,6 +19,7 @@ internal static class Handshake
         SdkVersion = SdkVersion,
         ClientId = clientId,
         Apis = ApiTable.Ranges,
+        PassOn = passOn ? 1 : null,
     };
 
     public static void Check(HelloResponse hello, string? clusterId, ServerAddress address)

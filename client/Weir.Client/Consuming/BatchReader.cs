@@ -41,6 +41,12 @@ internal sealed class BatchReader(ConsumerSession session)
             Split(frame);
             if (Header.NextOffset > frame.Sink.Cursor.Position)
             {
+                if (HasDamage(_batch.Span))
+                {
+                    Refetch(frame);
+                    continue;
+                }
+
                 Verify(frame);
                 return true;
             }
@@ -114,14 +120,22 @@ internal sealed class BatchReader(ConsumerSession session)
         frame.Rest = rest[header.Length..];
     }
 
+    private static bool HasDamage(ReadOnlySpan<byte> batch) =>
+        !RecordBatchHeader.HasValidChecksum(batch) || !RecordBatchHeader.HasValidStamp(batch);
+
+    /// <summary>Another replica may have it whole: the broker is asked to look at its own, and it comes again.</summary>
+    private void Refetch(DeliveredFrame frame)
+    {
+        var fault = Fault(ErrorCode.CorruptBatch, "a checksum of the batch does not match its bytes", frame);
+        _frame = null;
+        if (!session.TryRefetch(frame, fault))
+        {
+            throw fault;
+        }
+    }
+
     private void Verify(DeliveredFrame frame)
     {
-        var batch = _batch.Span;
-        if (!RecordBatchHeader.HasValidChecksum(batch) || !RecordBatchHeader.HasValidStamp(batch))
-        {
-            throw Fault(ErrorCode.CorruptBatch, "a checksum of the batch does not match its bytes", frame);
-        }
-
         if (Header.Partition != frame.Sink.Reader.Partition)
         {
             throw Fault(ErrorCode.CorruptBatch, $"the batch belongs to partition {Header.Partition}", frame);

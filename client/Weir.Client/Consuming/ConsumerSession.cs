@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Weir.Client.Connections;
+using Weir.Protocol.Errors;
 using Weir.Protocol.Messages;
 
 namespace Weir.Client.Consuming;
@@ -10,6 +11,9 @@ namespace Weir.Client.Consuming;
 /// </summary>
 internal sealed class ConsumerSession : IAsyncDisposable
 {
+    /// <summary>How often a batch may come damaged before the enumeration fails.</summary>
+    private const int MaxDamagedDeliveries = 3;
+
     private readonly Lock _lock = new();
     private readonly Dictionary<int, PartitionReader> _readers = [];
     private readonly Queue<PartitionReader> _ready = [];
@@ -120,6 +124,7 @@ internal sealed class ConsumerSession : IAsyncDisposable
             }
 
             reader.Failures = 0;
+            reader.NoteChecked();
             if (cursor.Position < 0)
             {
                 cursor.Position = response.StartOffset;
@@ -162,6 +167,30 @@ internal sealed class ConsumerSession : IAsyncDisposable
         later.Add(_signal);
     }
 
+    /// <summary>A delivery was damaged: drops it and subscribes again, to a broker that checks its records first.</summary>
+    /// <returns>False if that was tried often enough.</returns>
+    public bool TryRefetch(DeliveredFrame frame, WeirException reason)
+    {
+        var sink = frame.Sink;
+        frame.Release();
+        lock (_lock)
+        {
+            if (IsStaleUnderLock(sink))
+            {
+                return true;
+            }
+
+            if (sink.Reader.NoteDamage() > MaxDamagedDeliveries)
+            {
+                return false;
+            }
+        }
+
+        sink.Stop();
+        OnEnded(sink, reason);
+        return true;
+    }
+
     /// <summary>A subscription ended or was refused: it is renewed, or the enumeration fails.</summary>
     public void OnEnded(SubscriptionSink sink, WeirException reason)
     {
@@ -181,7 +210,7 @@ internal sealed class ConsumerSession : IAsyncDisposable
             reader.DropFrames();
         }
 
-        if (reason.IsRetriable)
+        if (reason.IsRetriable || reason.Code == ErrorCode.CorruptBatch)
         {
             _loop.OnEnded(sink.Reader.Partition, sink.Cursor.Position, reason);
         }

@@ -56,6 +56,25 @@ internal sealed class PartitionReader(int partition, ConsumerStart start)
     /// <summary>Failed subscriptions in a row.</summary>
     public int Failures { get; set; }
 
+    /// <summary>Whether the broker is to check its own records before it sends them: those that came were damaged.</summary>
+    public bool MustCheck { get; private set; }
+
+    private long _damagedAt = -1;
+    private int _timesDamaged;
+
+    /// <summary>What came at its position was damaged.</summary>
+    /// <returns>How often in a row.</returns>
+    public int NoteDamage()
+    {
+        MustCheck = true;
+        _timesDamaged = _damagedAt == Cursor.Position ? _timesDamaged + 1 : 1;
+        _damagedAt = Cursor.Position;
+        return _timesDamaged;
+    }
+
+    /// <summary>The broker has checked.</summary>
+    public void NoteChecked() => MustCheck = false;
+
     /// <summary>Timestamp before which no subscription is made.</summary>
     public long RetryAt { get; set; } = long.MinValue;
 

@@ -34,6 +34,7 @@ internal sealed class SubscriptionSink(
             Start = start.Position,
             StartValue = start.Value,
             CreditBytes = creditBytes,
+            CheckFirst = reader.MustCheck ? 1 : null,
         };
         if (!connection.TryAddSubscription(id, this))
         {
