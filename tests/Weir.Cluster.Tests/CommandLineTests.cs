@@ -115,6 +115,7 @@ public sealed class CommandLineTests
         var demo = await WeirProcess.RunAsync("demo");
         Assert.True(demo.ExitCode == 0, demo.Output + demo.Error);
         Assert.Contains("killed (SIGKILL)", demo.Output, StringComparison.Ordinal);
+        Assert.Contains("its data is deleted", demo.Output, StringComparison.Ordinal);
     }
 
     private static async Task<long> HighWatermarkAsync(Shell shell)

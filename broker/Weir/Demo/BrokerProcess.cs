@@ -6,7 +6,7 @@ using System.Text;
 namespace Weir.Cli.Demo;
 
 /// <summary>A broker as a child process of this one, from the same executable. Dispose kills it.</summary>
-internal sealed class BrokerProcess(string dataDirectory) : IDisposable
+internal sealed class BrokerProcess(int nodeId, string dataDirectory) : IDisposable
 {
     private readonly int _port = TakeFreePort();
     private readonly StringBuilder _output = new();
@@ -16,6 +16,8 @@ internal sealed class BrokerProcess(string dataDirectory) : IDisposable
     public string Address => $"127.0.0.1:{_port}";
 
     public int Id => _process?.Id ?? 0;
+
+    public int NodeId => nodeId;
 
     /// <summary>What the present process printed.</summary>
     public string Output
@@ -32,7 +34,7 @@ internal sealed class BrokerProcess(string dataDirectory) : IDisposable
     /// <summary>Whether it has ended by itself.</summary>
     public bool HasExited => _process?.HasExited ?? true;
 
-    public void Start()
+    public void Start(string clusterPeers)
     {
         _output.Clear();
         var executable = Environment.ProcessPath!;
@@ -47,7 +49,11 @@ internal sealed class BrokerProcess(string dataDirectory) : IDisposable
             start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "weir.dll"));
         }
 
-        foreach (var argument in (string[])["broker", "--data", dataDirectory, "--listen", Address, "--http", "none"])
+        foreach (var argument in (string[])
+            [
+                "broker", "--data", dataDirectory, "--listen", Address, "--http", "none", "--node-id", $"{nodeId}",
+                "--cluster-peers", clusterPeers,
+            ])
         {
             start.ArgumentList.Add(argument);
         }
@@ -69,6 +75,9 @@ internal sealed class BrokerProcess(string dataDirectory) : IDisposable
             _process.WaitForExit();
         }
     }
+
+    /// <summary>Deletes all that it has; not while it runs.</summary>
+    public void Wipe() => Directory.Delete(dataDirectory, recursive: true);
 
     public void Dispose()
     {

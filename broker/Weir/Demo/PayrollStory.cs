@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json.Serialization;
 using Weir.Client;
-using Weir.Protocol.Errors;
 
 namespace Weir.Cli.Demo;
 
@@ -17,58 +16,42 @@ internal sealed partial class StoryJson : JsonSerializerContext;
 
 /// <summary>
 /// Payroll makes batches of salaries, Payments pays each, and Audit starts when all is over and replays both from the start.
-/// In the middle the broker dies without a warning and comes back.
+/// Meanwhile the broker that leads dies without a warning, twice, and a third one loses all that it has.
 /// </summary>
-internal sealed class PayrollStory(BrokerProcess broker)
+internal sealed class PayrollStory(DemoCluster cluster)
 {
     private const int Batches = 60;
     private const int Employees = 500;
-    private const int KillAfterBatch = 30;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
     private readonly Stopwatch _stopwatch = Stopwatch.StartNew();
 
     public async Task<bool> RunAsync(CancellationToken cancellationToken)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        deadline.CancelAfter(TimeSpan.FromSeconds(28));
-        broker.Start();
-        var client = await ConnectAsync(deadline.Token).ConfigureAwait(false);
+        deadline.CancelAfter(TimeSpan.FromSeconds(60));
+        var client = await cluster.StartAsync(deadline.Token).ConfigureAwait(false);
         await using (client.ConfigureAwait(false))
         {
-            Say($"A broker runs as process {broker.Id} on {broker.Address}.");
+            foreach (var broker in cluster.Brokers)
+            {
+                Say($"Broker {broker.NodeId} runs as process {broker.Id} on {broker.Address}.");
+            }
+
             await client.Admin.CreateTopicAsync("salaries", new TopicSpec { Partitions = 4 }, deadline.Token).ConfigureAwait(false);
             await client.Admin.CreateTopicAsync("payments", new TopicSpec { Partitions = 4 }, deadline.Token).ConfigureAwait(false);
             var paying = PayAsync(client, deadline.Token);
             await PublishAsync(client, deadline.Token).ConfigureAwait(false);
             await paying.ConfigureAwait(false);
+            await cluster.WaitUntilWholeAsync(client, deadline.Token).ConfigureAwait(false);
+            await client.Admin.Cluster.ElectPreferredLeadersAsync(ct: deadline.Token).ConfigureAwait(false);
+            Say("Every replica is in sync again, and each broker leads its share, also the one that was wiped.");
             return await AuditAsync(client, deadline.Token).ConfigureAwait(false);
         }
     }
 
     private static decimal AmountOf(int batch, int employee) => 2_000 + (employee * 7 % 500) + batch;
 
-    private async Task<WeirClient> ConnectAsync(CancellationToken cancellationToken)
-    {
-        var started = _stopwatch.Elapsed;
-        while (true)
-        {
-            try
-            {
-                return await WeirClient.ConnectAsync(broker.Address, cancellationToken).ConfigureAwait(false);
-            }
-            catch (WeirException e) when (!broker.HasExited && _stopwatch.Elapsed - started < Patience)
-            {
-                Debug.WriteLine(e.Message);
-                await Task.Delay(50, cancellationToken).ConfigureAwait(false);
-            }
-            catch (WeirException)
-            {
-                throw new WeirException(ErrorCode.ConnectionLost, $"the broker did not start; it printed:\n{broker.Output}");
-            }
-        }
-    }
-
-    /// <summary>The payroll service: each salary acknowledged, through the death of the broker.</summary>
+    /// <summary>The payroll service: each salary acknowledged, whatever happens to brokers.</summary>
     private async Task PublishAsync(WeirClient client, CancellationToken cancellationToken)
     {
         var producer = client.CreateProducer(
@@ -77,33 +60,75 @@ internal sealed class PayrollStory(BrokerProcess broker)
         await using (producer.ConfigureAwait(false))
         {
             var sends = new List<Task>(Employees);
+            var incidents = Task.CompletedTask;
             for (var batch = 0; batch < Batches; batch++)
             {
+                var incident = FindIncident(batch);
+                (BrokerProcess Broker, int Epoch)? victim = null;
+                if (incident is not null)
+                {
+                    await incidents.ConfigureAwait(false);
+                    victim = await cluster.FindLeaderAsync(client, "salaries", 0, cancellationToken).ConfigureAwait(false);
+                }
+
                 for (var employee = 0; employee < Employees; employee++)
                 {
                     sends.Add(producer.SendAsync(
                         $"employee-{employee}", new Salary(batch, employee, AmountOf(batch, employee)),
                         ct: cancellationToken).AsTask());
-                    if (batch == KillAfterBatch && employee == Employees / 2)
+                    if (employee == Employees / 2 && victim is { } leader)
                     {
-                        KillAndRestart(sends.Count(static send => !send.IsCompleted));
+                        incident!(leader.Broker, sends.Count(static send => !send.IsCompleted));
+                        incidents = RecoverAsync(client, leader.Broker, leader.Epoch, cancellationToken);
                     }
                 }
 
                 await Task.WhenAll(sends).ConfigureAwait(false);
                 sends.Clear();
             }
+
+            await incidents.ConfigureAwait(false);
         }
 
         Say($"Payroll: {Batches * Employees} salaries published, every one acknowledged.");
     }
 
-    private void KillAndRestart(int underWay)
+    private Action<BrokerProcess, int>? FindIncident(int batch) => batch switch
     {
-        broker.Kill();
-        Say($"The broker is killed (SIGKILL) with {underWay} salaries under way.");
-        broker.Start();
-        Say($"It starts again as process {broker.Id} on the same data.");
+        Batches / 6 or Batches / 2 => Kill,
+        Batches * 5 / 6 => KillAndWipe,
+        _ => null,
+    };
+
+    private void Kill(BrokerProcess leader, int underWay)
+    {
+        leader.Kill();
+        Say($"Broker {leader.NodeId}, the leader, is killed (SIGKILL) with {underWay} salaries under way.");
+    }
+
+    private void KillAndWipe(BrokerProcess leader, int underWay)
+    {
+        leader.Kill();
+        leader.Wipe();
+        Say($"Broker {leader.NodeId}, the leader, is killed with {underWay} salaries under way, and its data is deleted.");
+    }
+
+    /// <summary>Lets others lead, starts the broker again, and waits until it has everything.</summary>
+    private async Task RecoverAsync(WeirClient client, BrokerProcess victim, int epoch, CancellationToken cancellationToken)
+    {
+        var died = _stopwatch.Elapsed;
+        (BrokerProcess Broker, int Epoch) leader;
+        do
+        {
+            await Task.Delay(20, cancellationToken).ConfigureAwait(false);
+            leader = await cluster.FindLeaderAsync(client, "salaries", 0, cancellationToken).ConfigureAwait(false);
+        }
+        while (leader.Epoch <= epoch || leader.Broker == victim);
+
+        Say($"Broker {leader.Broker.NodeId} leads, {(_stopwatch.Elapsed - died).TotalSeconds:F1} s later.");
+        cluster.Start(victim);
+        await cluster.WaitUntilWholeAsync(client, cancellationToken).ConfigureAwait(false);
+        Say($"Broker {victim.NodeId} is back as process {victim.Id}, and in sync.");
     }
 
     /// <summary>The payments service: pays what it reads, in order.</summary>

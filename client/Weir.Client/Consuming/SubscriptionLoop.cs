@@ -97,12 +97,20 @@ internal sealed class SubscriptionLoop(
             news = _news.Task;
         }
 
-        foreach (var reader in session.TakeNeeded(cluster.Time.GetTimestamp(), out _))
+        var needed = session.TakeNeeded(cluster.Time.GetTimestamp(), out _);
+        if (needed.Count > 0)
         {
-            topic = await SubscribeAsync(topic, reader, ct).ConfigureAwait(false);
+            topic = await RefreshIfDueAsync(topic, needed, ct).ConfigureAwait(false);
+
+            // Side by side: the leader of one may not answer.
+            await Task.WhenAll(needed.Select(reader => SubscribeAsync(topic, reader, ct))).ConfigureAwait(false);
         }
 
-        session.TakeNeeded(cluster.Time.GetTimestamp(), out var nextAt);
+        if (session.TakeNeeded(cluster.Time.GetTimestamp(), out var nextAt).Count > 0)
+        {
+            return topic;
+        }
+
         try
         {
             await news.WaitAsync(WaitUntil(nextAt), cluster.Time, ct).ConfigureAwait(false);
@@ -125,16 +133,34 @@ internal sealed class SubscriptionLoop(
         return wait > TimeSpan.FromMilliseconds(1) ? wait : TimeSpan.FromMilliseconds(1);
     }
 
-    private async Task<TopicSnapshot> SubscribeAsync(TopicSnapshot topic, PartitionReader reader, CancellationToken ct)
+    /// <summary>Asks who leads now, if something ended; if nobody can say, the readers try again later.</summary>
+    private async Task<TopicSnapshot> RefreshIfDueAsync(TopicSnapshot topic, List<PartitionReader> needed, CancellationToken ct)
+    {
+        if (!Interlocked.Exchange(ref _mustRefresh, false))
+        {
+            return topic;
+        }
+
+        try
+        {
+            return await catalog.RefreshAsync(session.Topic, ct).ConfigureAwait(false);
+        }
+        catch (WeirException e) when (e.IsRetriable)
+        {
+            foreach (var reader in needed)
+            {
+                Postpone(reader, e);
+            }
+
+            needed.Clear();
+            return topic;
+        }
+    }
+
+    private async Task SubscribeAsync(TopicSnapshot topic, PartitionReader reader, CancellationToken ct)
     {
         try
         {
-            if (Volatile.Read(ref _mustRefresh))
-            {
-                topic = await catalog.RefreshAsync(session.Topic, ct).ConfigureAwait(false);
-                Volatile.Write(ref _mustRefresh, false);
-            }
-
             if (reader.Partition >= topic.PartitionCount)
             {
                 throw WeirException.At(
@@ -146,11 +172,14 @@ internal sealed class SubscriptionLoop(
         }
         catch (WeirException e) when (e.IsRetriable)
         {
-            Volatile.Write(ref _mustRefresh, true);
-            reader.RetryAt = RetryAt(++reader.Failures, e.RetryAfter);
+            Postpone(reader, e);
         }
+    }
 
-        return topic;
+    private void Postpone(PartitionReader reader, WeirException reason)
+    {
+        Volatile.Write(ref _mustRefresh, true);
+        reader.RetryAt = RetryAt(++reader.Failures, reason.RetryAfter);
     }
 
     private async Task<TopicSnapshot> LookForPartitionsAsync(TopicSnapshot topic, CancellationToken ct)
