@@ -32,6 +32,9 @@ public static class TopicConfigCatalog
     /// <summary>How long a silent producer id is remembered.</summary>
     public const string ProducerExpiryMs = "producer.expiry.ms";
 
+    /// <summary>How fast a partition is copied to where it moves.</summary>
+    public const string ReassignmentBytesPerSecond = "reassignment.bytes.per.second";
+
     /// <summary>Value of <see cref="MinInsyncReplicas"/> that follows the replication factor.</summary>
     internal const string Majority = "majority";
 
@@ -55,6 +58,9 @@ public static class TopicConfigCatalog
         TopicConfigKey.Number(
             ProducerExpiryMs, TopicConfigType.Milliseconds, SevenDaysMs, 1000, HundredYearsMs,
             "A producer id that is silent for so long is forgotten."),
+        TopicConfigKey.Bound(
+            ReassignmentBytesPerSecond, TopicConfigType.Bytes, long.MaxValue,
+            "How many bytes per second a broker copies of a partition that moves to it; -1 for no bound."),
         TopicConfigKey.Bound(
             RetentionBytes, TopicConfigType.Bytes, long.MaxValue,
             "Oldest closed segments are deleted while a partition is larger; -1 for no bound."),

@@ -20,6 +20,9 @@ public sealed record PartitionImage(
     int Index, int Leader, int LeaderEpoch, int PartitionEpoch, ImmutableArray<int> Replicas, ImmutableArray<int> Isr,
     ImmutableArray<int> Elr, ImmutableArray<int> AddingReplicas, ImmutableArray<int> RemovingReplicas)
 {
+    /// <summary>By how many replicas min.insync.replicas goes: those that are being added count once they are all there.</summary>
+    public int PromisedReplicas => Replicas.Length - AddingReplicas.Length;
+
     /// <summary>Whether its replicas are being moved.</summary>
     public bool IsReassigning => AddingReplicas.Length + RemovingReplicas.Length > 0;
 

@@ -25,6 +25,7 @@ public sealed class TopicSettings
             ? null
             : (int)GetNumber(TopicConfigCatalog.MinInsyncReplicas);
         ProducerExpiry = TimeSpan.FromMilliseconds(GetNumber(TopicConfigCatalog.ProducerExpiryMs));
+        ReassignmentBytesPerSecond = GetNumber(TopicConfigCatalog.ReassignmentBytesPerSecond) is > 0 and var rate ? rate : null;
     }
 
     /// <summary>The defaults.</summary>
@@ -48,6 +49,9 @@ public sealed class TopicSettings
 
     /// <summary>How many bytes are kept; null for no bound.</summary>
     public long? RetentionBytes { get; }
+
+    /// <summary>How many bytes per second of a partition are copied to where it moves; null for no bound.</summary>
+    public long? ReassignmentBytesPerSecond { get; }
 
     /// <summary>How long a silent producer id is remembered.</summary>
     public TimeSpan ProducerExpiry { get; }

@@ -165,7 +165,7 @@ internal sealed class ClusterModel
     }
 
     private static int MinIsr(TopicImage topic, PartitionImage partition) =>
-        topic.Settings.MinInsyncReplicasFor(partition.Replicas.Length - partition.AddingReplicas.Length);
+        topic.Settings.MinInsyncReplicasFor(partition.PromisedReplicas);
 
     private void AskForIsr()
     {

@@ -1,3 +1,4 @@
+using Weir.Protocol.Messages;
 using Weir.Testing.Support;
 
 namespace Weir.Simulation;
@@ -21,7 +22,8 @@ public enum FaultKinds
     SyncFailure = 2048,
     Restart = 4096,
     Isolate = 8192,
-    All = 16383,
+    Move = 16384,
+    All = 32767,
 }
 
 /// <summary>
@@ -112,9 +114,33 @@ public sealed class Nemesis
                     broker.Start();
                 });
                 return true;
+            case FaultKinds.Move:
+                return Move();
             default:
                 return DoDisk(kind, broker);
         }
+    }
+
+    /// <summary>Has the replicas of a partition moved to some brokers, in some order.</summary>
+    private bool Move()
+    {
+        var controller = _cluster.Brokers.FirstOrDefault(static one => one.Node?.Controller.IsActive == true);
+        if (controller?.Image.Topics.FirstOrDefault() is not { } topic)
+        {
+            return false;
+        }
+
+        var brokers = Enumerable.Range(1, _cluster.Shape.Brokers).OrderBy(_ => _random.Next(1000)).ToArray();
+        var request = new ReassignPartitionsRequest
+        {
+            Topic = topic.Name,
+            Partitions =
+            [
+                new ReplicaAssignment { Partition = _random.Next(topic.Partitions.Length), Replicas = brokers[..3] },
+            ],
+        };
+        controller.Run(controller.Incarnation, () => controller.Serve(request, static _ => { }, static (_, _) => { }));
+        return true;
     }
 
     private bool DoNetwork(FaultKinds kind, SimulatedBroker broker)

@@ -150,9 +150,9 @@ public sealed class Oracle(SimulatedCluster cluster)
             return;
         }
 
-        var replicas = topic.Partitions[partition.Partition].Replicas;
-        var needed = topic.Settings.MinInsyncReplicasFor(replicas.Length);
-        var durable = replicas.Count(id => Durable(id, partition) > offset);
+        // Wherever they are: a move may have ended since.
+        var needed = topic.Settings.MinInsyncReplicasFor(topic.ReplicationFactor);
+        var durable = cluster.Brokers.Count(broker => Durable(broker.NodeId, partition) > offset);
         if (durable < needed)
         {
             Violate("AcknowledgedIsDurable", $"{partition} offset {offset} was acknowledged and is on stable storage of {durable} replicas, not {needed}");

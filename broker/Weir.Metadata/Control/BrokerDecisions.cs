@@ -199,7 +199,7 @@ internal static class BrokerDecisions
 
     /// <summary>What was promised stays until a reassignment is complete: then all of its target is in sync.</summary>
     public static int MinIsr(TopicImage topic, PartitionImage partition) =>
-        topic.Settings.MinInsyncReplicasFor(PartitionRules.Origin(partition).Length);
+        topic.Settings.MinInsyncReplicasFor(partition.PromisedReplicas);
 
     private static Func<int, BrokerImage?> Others(MetadataImage image, int nodeId) =>
         id => id == nodeId ? null : image.FindBroker(id);

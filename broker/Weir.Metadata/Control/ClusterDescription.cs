@@ -39,7 +39,7 @@ internal static class ClusterDescription
         response.OfflinePartitions += partition.Leader < 0 ? 1 : 0;
         response.UnderReplicated += partition.Isr.Length < partition.Replicas.Length ? 1 : 0;
         response.UnderMinIsr +=
-            partition.Isr.Length < topic.Settings.MinInsyncReplicasFor(partition.Replicas.Length) ? 1 : 0;
+            partition.Isr.Length < topic.Settings.MinInsyncReplicasFor(partition.PromisedReplicas) ? 1 : 0;
         response.Reassigning += partition.AddingReplicas.Length + partition.RemovingReplicas.Length > 0 ? 1 : 0;
     }
 

@@ -80,7 +80,10 @@ internal static class PartitionRules
     public static ImmutableArray<int> Origin(PartitionImage partition) =>
         partition.Replicas.RemoveAll(partition.AddingReplicas.Contains);
 
-    /// <summary>Starts to move the replicas; the old ones stay until the new ones are in sync.</summary>
+    /// <summary>
+    /// Starts to move the replicas; the old ones stay until the new ones are in sync. One that is added may have been a replica
+    /// before: what it acknowledged then does not count, so another leader epoch begins.
+    /// </summary>
     public static PartitionImage Reassign(PartitionImage partition, ImmutableArray<int> target)
     {
         var origin = Origin(partition);
@@ -89,6 +92,7 @@ internal static class PartitionRules
         var replicas = target.AddRange(removing);
         return partition with
         {
+            LeaderEpoch = adding.All(partition.AddingReplicas.Contains) ? partition.LeaderEpoch : partition.LeaderEpoch + 1,
             Replicas = replicas,
             AddingReplicas = adding,
             RemovingReplicas = removing,

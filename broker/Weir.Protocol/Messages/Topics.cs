@@ -294,12 +294,16 @@ public sealed class DescribeTopicRequest : IRequest<DescribeTopicResponse>
 
     public string Name { get; set; } = string.Empty;
 
+    public long? ReplicasOf { get; set; }
+
     /// <inheritdoc/>
     public void Code<TCodec>(ref TCodec c)
         where TCodec : IWireCodec, allows ref struct
     {
         Name = c.String("name", Name, ProtocolLimits.TopicNameBytes, "Topic name.");
         c.BeginTags();
+        ReplicasOf = c.TaggedInt64(
+            1, "replicasOf", ReplicasOf, "A node: offsets and sizes are those of its own replicas, not of the leaders.");
         c.EndTags();
     }
 }

@@ -23,6 +23,7 @@ internal sealed class ReplicaFetcher(
     private readonly HashSet<Followed> _changed = [];
     private readonly HashSet<Followed> _settling = [];
     private readonly HashSet<Followed> _refused = [];
+    private readonly HashSet<Followed> _throttled = [];
     private long _sessionId = -1;
     private int _sessionEpoch;
     private int _inFlight;
@@ -83,6 +84,8 @@ internal sealed class ReplicaFetcher(
                 _changed.UnionWith(_refused);
                 _refused.Clear();
             }
+
+            Resume(host.NowMs);
         }
 
         Continue();
@@ -101,6 +104,7 @@ internal sealed class ReplicaFetcher(
         _changed.Remove(followed);
         _settling.Remove(followed);
         _refused.Remove(followed);
+        _throttled.Remove(followed);
         return true;
     }
 
@@ -162,12 +166,14 @@ internal sealed class ReplicaFetcher(
         }
 
         var fetches = new List<ReplicaFetch>();
+        _changed.ExceptWith(_throttled);
         foreach (var followed in _changed.OrderBy(static followed => followed.Replica.Identity.TopicId)
             .ThenBy(static followed => followed.Replica.Identity.Partition))
         {
             if (followed.Replica.DescribeFetch() is { } fetch)
             {
                 followed.LeaderEpoch = fetch.LeaderEpoch;
+                followed.FirstRequest ??= (_sessionId, _sessionEpoch);
                 fetches.Add(fetch);
                 if (fetch.SettledOffset < fetch.FetchOffset)
                 {
@@ -216,7 +222,8 @@ internal sealed class ReplicaFetcher(
                 var bytes = Math.Clamp(fetched.RecordBytes, 0, response.Records.Length - position);
                 var records = response.Records.Slice(position, bytes);
                 position += bytes;
-                if (_followed.TryGetValue(new LogIdentity(fetched.TopicId, fetched.Partition), out var followed))
+                if (_followed.TryGetValue(new LogIdentity(fetched.TopicId, fetched.Partition), out var followed)
+                    && followed.IsMeant(request))
                 {
                     Take(followed, fetched, records);
                 }
@@ -235,6 +242,13 @@ internal sealed class ReplicaFetcher(
 
         var replica = followed.Replica;
         var changed = replica.OnFetched(followed.LeaderEpoch, fetched, records);
+        if (changed && followed.Charge(records.Length, host.NowMs))
+        {
+            // The leader is to send nothing of it for a while; what was fetched is acknowledged when it goes on.
+            _throttled.Add(followed);
+            _forgotten.Add(new PartitionKey { TopicId = fetched.TopicId, Partition = fetched.Partition });
+        }
+
         if (changed && !IsSettled(replica) && !options.Omits.HasFlag(OmittedReplicationRules.SettleBeforeFetch))
         {
             _settling.Add(followed);
@@ -250,10 +264,49 @@ internal sealed class ReplicaFetcher(
         }
     }
 
+    /// <summary>Copies on what may be copied again.</summary>
+    private void Resume(long nowMs)
+    {
+        foreach (var followed in _throttled.Where(followed => followed.MayGoOn(nowMs)).ToList())
+        {
+            _throttled.Remove(followed);
+            _forgotten.RemoveAll(key => key.TopicId == followed.Replica.Identity.TopicId
+                && key.Partition == followed.Replica.Identity.Partition);
+            _changed.Add(followed);
+        }
+    }
+
     private sealed class Followed(Replica replica)
     {
+        private long _pausedUntilMs;
+
         public Replica Replica { get; } = replica;
 
         public int LeaderEpoch { get; set; }
+
+        /// <summary>The request that first told the leader of it; null before that.</summary>
+        public (long SessionId, int SessionEpoch)? FirstRequest { get; set; }
+
+        /// <summary>Whether the answer to a request may be meant for it: not for what was here before under the same name.</summary>
+        public bool IsMeant(FetchReplicaRequest request) => FirstRequest is { } first
+            && (request.SessionId != first.SessionId || request.SessionEpoch >= first.SessionEpoch);
+
+        /// <summary>Counts bytes that were copied.</summary>
+        /// <returns>Whether it is over what it may copy, as a partition that is being moved here.</returns>
+        public bool Charge(int bytes, long nowMs)
+        {
+            if (Rate is not { } rate)
+            {
+                return false;
+            }
+
+            _pausedUntilMs = Math.Max(_pausedUntilMs, nowMs) + bytes * 1000L / rate;
+            return _pausedUntilMs > nowMs;
+        }
+
+        /// <summary>Whether it may copy on; also when the bound was lifted or the move is over.</summary>
+        public bool MayGoOn(long nowMs) => nowMs >= _pausedUntilMs || Rate is null;
+
+        private long? Rate => Replica.IsMovingHere ? Replica.Topic.Settings.ReassignmentBytesPerSecond : null;
     }
 }

@@ -29,7 +29,7 @@ internal sealed class FollowerLog(PartitionLog log, IReplicaHost host, OmittedRe
 
         var changed = fetched.DivergingEndOffset >= 0
             ? Truncate(fetched, leaderEpoch, ref highWatermark)
-            : Append(records);
+            : Append(records, fetched.LogStartOffset);
         Follow(fetched, ref highWatermark);
         return changed;
     }
@@ -63,7 +63,7 @@ internal sealed class FollowerLog(PartitionLog log, IReplicaHost host, OmittedRe
         Volatile.Write(ref highWatermark, offset);
     }
 
-    private bool Append(ReadOnlyMemory<byte> records)
+    private bool Append(ReadOnlyMemory<byte> records, long leaderStart)
     {
         var changed = false;
         while (records.Length >= RecordBatchHeader.Size && RecordBatchHeader.ReadLength(records.Span) <= records.Length)
@@ -76,7 +76,8 @@ internal sealed class FollowerLog(PartitionLog log, IReplicaHost host, OmittedRe
                 return changed;
             }
 
-            if (header.BaseOffset != log.LogEndOffset && log.LogStartOffset == log.LogEndOffset)
+            if (header.BaseOffset <= leaderStart && leaderStart < header.NextOffset && header.BaseOffset != log.LogEndOffset
+                && log.LogStartOffset == log.LogEndOffset)
             {
                 // The leader's log starts within a batch: the whole of it comes.
                 log.ResetTo(header.BaseOffset);

@@ -6,19 +6,6 @@ using Weir.Storage;
 
 namespace Weir.Replication.Partitions;
 
-/// <summary>What this broker is to a partition.</summary>
-public enum ReplicaRole
-{
-    /// <summary>Neither: there is no leader, or this replica is damaged.</summary>
-    Idle,
-
-    /// <summary>It appends what clients send and serves them.</summary>
-    Leader,
-
-    /// <summary>It copies the leader's log.</summary>
-    Follower,
-}
-
 /// <summary>
 /// This broker's replica of one partition: its log, its role, its high watermark. A state machine without I/O of its own but
 /// the log's appends to memory and, on divergence, its truncation.
@@ -72,6 +59,9 @@ public sealed class Replica : ILogListener
     /// <summary>The partition as the controller committed it; null before the first.</summary>
     public PartitionImage? State => Volatile.Read(ref _state);
 
+    /// <summary>Whether it is on its way to become one of the partition's replicas.</summary>
+    public bool IsMovingHere => State?.AddingReplicas.Contains(_self) ?? false;
+
     /// <summary>Epoch of the leadership that it leads or follows; -1 before the first.</summary>
     public int LeaderEpoch => State?.LeaderEpoch ?? -1;
 
@@ -114,7 +104,7 @@ public sealed class Replica : ILogListener
 
     /// <summary>How many replicas an acknowledgement with acks=all needs.</summary>
     public int MinInsyncReplicas => Topic.Settings.Durability is Durability.Fsync or Durability.Replicated
-        ? Topic.Settings.MinInsyncReplicasFor(State?.Replicas.Length ?? 1)
+        ? Topic.Settings.MinInsyncReplicasFor(State?.PromisedReplicas ?? 1)
         : 1;
 
     /// <summary>Why it does not take records; None if it leads and its log is online.</summary>

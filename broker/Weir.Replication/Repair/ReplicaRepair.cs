@@ -8,7 +8,7 @@ namespace Weir.Replication.Repair;
 /// <summary>
 /// Mends replicas whose disk has damaged what was committed (Alagappan, FAST'18: peers have it). A damaged replica first
 /// gives up leadership and its place in sync, and only when the controller has committed that, fetches from the leader what
-/// it cannot prove. A replica without peers is left as it is. Thread-safe.
+/// it cannot prove. If an operator lets it lead nevertheless, what it cannot prove is given up. A replica without peers is left as it is. Thread-safe.
 /// </summary>
 internal sealed class ReplicaRepair(
     int self, ReplicaTable replicas, IReplicaHost host, IPeerNetwork network, ReplicationOptions options,
@@ -16,6 +16,7 @@ internal sealed class ReplicaRepair(
 {
     private readonly Lock _gate = new();
     private readonly SortedDictionary<(Guid TopicId, int Partition), Replica> _damaged = [];
+    private readonly HashSet<Replica> _steppedDown = [];
     private bool _isReporting;
     private long _nextMs;
 
@@ -55,7 +56,7 @@ internal sealed class ReplicaRepair(
             {
                 Forget(replica);
             }
-            else if (IsOutOfSync(replica))
+            else if (IsOutOfSync(replica) || IsElectedNevertheless(replica))
             {
                 Refill(replica);
             }
@@ -68,6 +69,18 @@ internal sealed class ReplicaRepair(
     private bool IsOutOfSync(Replica replica) =>
         options.Omits.HasFlag(OmittedReplicationRules.StepDownBeforeRepair) || replica.State is { } state && state.Leader >= 0 && state.Leader != self
             && !state.Isr.Contains(self) && !state.Elr.Contains(self);
+
+    /// <summary>Whether it was led by another or nobody, and then an operator gave up what is damaged.</summary>
+    private bool IsElectedNevertheless(Replica replica)
+    {
+        if (replica.State is not { } state || state.Leader == self)
+        {
+            return _steppedDown.Contains(replica);
+        }
+
+        _steppedDown.Add(replica);
+        return false;
+    }
 
     /// <summary>Cuts off what is damaged and what follows it; the leader has all of it.</summary>
     private void Refill(Replica replica)
@@ -94,6 +107,8 @@ internal sealed class ReplicaRepair(
         {
             _damaged.Remove((replica.Identity.TopicId, replica.Identity.Partition));
         }
+
+        _steppedDown.Remove(replica);
     }
 
     private void Report(List<Replica> damaged)

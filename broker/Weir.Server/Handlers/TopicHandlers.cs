@@ -124,8 +124,14 @@ internal sealed class DescribeTopicHandler(
     {
         var topic = replicas.RequireMetadata(image()).Find(request.Name)
             ?? throw new ProtocolException(ErrorCode.UnknownTopic, $"topic '{request.Name}' does not exist");
+        if (request.ReplicasOf is { } node && node != self)
+        {
+            return await AskAsync((int)node, topic).ConfigureAwait(false)
+                ?? throw new ProtocolException(ErrorCode.ConnectionLost, $"node {node} cannot be asked from here");
+        }
+
         var described = topic.Partitions.Select(partition => Describe(topic, partition)).ToArray();
-        if (connection.PeerNodeId is null)
+        if (connection.PeerNodeId is null && request.ReplicasOf is null)
         {
             await AskLeadersAsync(topic, described).ConfigureAwait(false);
         }

@@ -32,6 +32,11 @@ internal static class ClusterCommands
 
     private static readonly Option<short?> Replicas = new("--replicas") { Description = "How many replicas each partition shall have." };
 
+    private static readonly Option<long?> Throttle = new("--throttle")
+    {
+        Description = "Bytes per second that a broker copies of a partition at most; stays set as reassignment.bytes.per.second.",
+    };
+
     private static readonly Option<bool> Cancel = new("--cancel") { Description = "Go back to where the replicas were." };
 
     private static readonly Option<string?> OfTopic = new("--topic") { Description = "Only this topic." };
@@ -57,7 +62,7 @@ internal static class ClusterCommands
         WeirCommand.WithClient("remove", "Forget a broker that holds nothing and is stopped.", RemoveAsync, Broker, DryRun),
         WeirCommand.WithClient(
             "reassign", "Move the replicas of a topic, or change how many there are.", ReassignAsync, Topic, Assignments,
-            Replicas, Cancel, DryRun, Wait),
+            Replicas, Throttle, Cancel, DryRun, Wait),
         WeirCommand.WithClient(
             "elect", "Give leaderships back to the preferred replicas.", ElectAsync, OfTopic, UncleanPartition, UncleanBroker));
 
@@ -164,6 +169,14 @@ internal static class ClusterCommands
         var topic = parsed.GetRequiredValue(Topic);
         var isDryRun = parsed.GetValue(DryRun);
         var cluster = client.Admin.Cluster;
+        if (parsed.GetValue(Throttle) is { } throttle && !isDryRun)
+        {
+            var bound = throttle.ToString(CultureInfo.InvariantCulture);
+            await client.Admin.AlterTopicAsync(
+                topic, configs: new Dictionary<string, string?> { ["reassignment.bytes.per.second"] = bound }, ct: cancellationToken)
+                .ConfigureAwait(false);
+        }
+
         if (parsed.GetValue(Cancel))
         {
             await cluster.CancelReassignmentAsync(topic, cancellationToken).ConfigureAwait(false);
@@ -198,8 +211,15 @@ internal static class ClusterCommands
                 throw new UsageException("--unclean-partition needs --topic and --broker");
             }
 
-            await client.Admin.Cluster.ElectUncleanLeaderAsync(topic, partition, broker, cancellationToken).ConfigureAwait(false);
-            return Done(parsed, $"broker {broker} leads {topic}-{partition}; what it lacked is lost");
+            var given = await client.Admin.Cluster.ElectUncleanLeaderAsync(topic, partition, broker, cancellationToken)
+                .ConfigureAwait(false);
+            if (parsed.GetValue(WeirCommand.Output) == OutputFormat.Json)
+            {
+                Terminal.WriteJson(given);
+                return ExitCode.Success;
+            }
+
+            return Done(parsed, $"broker {broker} leads {topic}-{partition} from offset {given.Offset} on; {Describe(given)}");
         }
 
         await client.Admin.Cluster.ElectPreferredLeadersAsync(topic, cancellationToken).ConfigureAwait(false);
@@ -255,6 +275,16 @@ internal static class ClusterCommands
 
     private static bool IsDryRun(ParseResult parsed) =>
         parsed.CommandResult.Command.Options.Contains(DryRun) && parsed.GetValue(DryRun);
+
+    private static string Describe(UncleanElection given)
+    {
+        var lost = given.EndOffset > given.Offset
+            ? $"offsets {given.Offset} to {given.EndOffset - 1} are lost, of which those below {given.CommittedOffset} were acknowledged"
+            : "no replica that could be asked had more";
+        return given.Unreachable.Count == 0
+            ? lost
+            : $"{lost}; broker {string.Join(", ", given.Unreachable)} could not be asked, and what it had from there on is lost too";
+    }
 
     private static string Describe(QuorumVoter voter) =>
         voter.LastFetch is null ? $"{voter.NodeId} (not heard from)" : Text(voter.NodeId);

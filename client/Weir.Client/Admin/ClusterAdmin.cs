@@ -1,6 +1,7 @@
 using System.Globalization;
 using Weir.Client.Admin;
 using Weir.Client.Connections;
+using Weir.Protocol.Errors;
 using Weir.Protocol.Messages;
 
 namespace Weir.Client;
@@ -114,10 +115,43 @@ public sealed class ClusterAdmin
     /// <param name="partition">The partition.</param>
     /// <param name="nodeId">The replica.</param>
     /// <param name="ct">Ends the waiting.</param>
-    public Task ElectUncleanLeaderAsync(string topic, int partition, int nodeId, CancellationToken ct = default) =>
-        _cluster.RequestAnyAsync<ElectLeadersRequest, EmptyMessage>(
+    /// <returns>What was given up, as far as the replicas that can be asked know.</returns>
+    /// <exception cref="WeirException">It is refused, as while the partition has a leader; or the replica cannot be asked.</exception>
+    public async Task<UncleanElection> ElectUncleanLeaderAsync(
+        string topic, int partition, int nodeId, CancellationToken ct = default)
+    {
+        var chosen = await DescribeReplicaAsync(topic, partition, nodeId, ct).ConfigureAwait(false);
+        var offset = chosen.LogEndOffset;
+        var (end, committed) = (offset, chosen.HighWatermark);
+        var unreachable = new List<int>();
+        foreach (var other in chosen.Info.Replicas.Where(id => id != nodeId))
+        {
+            try
+            {
+                var replica = await DescribeReplicaAsync(topic, partition, other, ct).ConfigureAwait(false);
+                (end, committed) = (Math.Max(end, replica.LogEndOffset), Math.Max(committed, replica.HighWatermark));
+            }
+            catch (WeirException)
+            {
+                unreachable.Add(other);
+            }
+        }
+
+        await _cluster.RequestAnyAsync<ElectLeadersRequest, EmptyMessage>(
             new ElectLeadersRequest { Kind = ElectionKind.Unclean, Topic = topic, Partition = partition, NodeId = nodeId },
-            isRepeatable: false, ct);
+            isRepeatable: false, ct).ConfigureAwait(false);
+        return new UncleanElection(offset, end, committed, unreachable);
+    }
+
+    private async Task<PartitionDescription> DescribeReplicaAsync(
+        string topic, int partition, int nodeId, CancellationToken ct)
+    {
+        var described = await _cluster.RequestAnyAsync<DescribeTopicRequest, DescribeTopicResponse>(
+            new DescribeTopicRequest { Name = topic, ReplicasOf = nodeId }, isRepeatable: false, ct).ConfigureAwait(false);
+        return partition >= 0 && partition < described.Partitions.Length
+            ? described.Partitions[partition]
+            : throw new WeirException(ErrorCode.UnknownPartition, $"topic '{topic}' has no partition {partition}");
+    }
 
     private Task<EmptyMessage> ReassignAsync(ReassignPartitionsRequest request, CancellationToken ct) =>
         _cluster.RequestAnyAsync<ReassignPartitionsRequest, EmptyMessage>(request, isRepeatable: true, ct);

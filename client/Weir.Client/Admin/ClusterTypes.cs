@@ -39,6 +39,15 @@ public sealed record ClusterBroker(
     int NodeId, string Address, string? Rack, string Version, bool IsFenced, bool IsDraining, bool IsCordoned,
     bool IsDecommissioning, int Leaders, int Replicas, int OutOfSync);
 
+/// <summary>What an unclean election gave up.</summary>
+/// <param name="Offset">The new leader has every record below; what was acknowledged from here on is lost.</param>
+/// <param name="EndOffset">
+/// Highest end that another replica had: records from <paramref name="Offset"/> up to it existed. Equal to it if none is known.
+/// </param>
+/// <param name="CommittedOffset">Highest high watermark that a replica knew: records up to it were acknowledged for certain.</param>
+/// <param name="Unreachable">Replicas that could not be asked, and may have had more.</param>
+public sealed record UncleanElection(long Offset, long EndOffset, long CommittedOffset, IReadOnlyList<int> Unreachable);
+
 /// <summary>The outcome of a check of a broker. Anything but <see cref="IsOk"/> means no.</summary>
 /// <param name="IsOk">Whether nothing speaks against it.</param>
 /// <param name="CaughtUpPercent">Share of its replicas that are in sync.</param>
