@@ -58,37 +58,3 @@ public static partial class Machine
     [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
     private static partial int Close(int descriptor);
 }
-
-/// <summary>A file system of its own in a file, unmounted at the end.</summary>
-public sealed class LoopFileSystem : IDisposable
-{
-    private readonly DirectoryInfo _scratch = Directory.CreateTempSubdirectory("weir-fs-");
-    private readonly string _image;
-
-    public LoopFileSystem(int megabytes)
-    {
-        Machine.RequireRoot();
-        Machine.RequireTool("mkfs.ext4");
-        _image = Path.Combine(_scratch.FullName, "image");
-        MountPoint = Directory.CreateDirectory(Path.Combine(_scratch.FullName, "mount")).FullName;
-        using (var file = File.Create(_image))
-        {
-            file.SetLength(megabytes * 1024L * 1024);
-        }
-
-        Machine.Run("mkfs.ext4", "-q", "-m", "0", _image);
-        Mount();
-    }
-
-    public string MountPoint { get; }
-
-    public void Mount() => Machine.Run("mount", "-o", "loop", _image, MountPoint);
-
-    public void Unmount() => Machine.Run("umount", MountPoint);
-
-    public void Dispose()
-    {
-        Unmount();
-        _scratch.Delete(recursive: true);
-    }
-}

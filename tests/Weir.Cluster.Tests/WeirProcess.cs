@@ -47,6 +47,9 @@ public sealed class WeirProcess : IDisposable
 
     public bool HasExited => _process.HasExited;
 
+    /// <summary>Of a process that has exited.</summary>
+    public int ExitCode => _process.ExitCode;
+
     public string Output
     {
         get
@@ -54,6 +57,17 @@ public sealed class WeirProcess : IDisposable
             lock (_output)
             {
                 return _output.ToString();
+            }
+        }
+    }
+
+    public string Error
+    {
+        get
+        {
+            lock (_error)
+            {
+                return _error.ToString();
             }
         }
     }
@@ -76,10 +90,7 @@ public sealed class WeirProcess : IDisposable
     public async Task<ProcessOutcome> WaitAsync()
     {
         await _process.WaitForExitAsync(Token);
-        lock (_error)
-        {
-            return new ProcessOutcome(_process.ExitCode, Output, _error.ToString());
-        }
+        return new ProcessOutcome(_process.ExitCode, Output, Error);
     }
 
     /// <summary>SIGKILL.</summary>

@@ -1,0 +1,91 @@
+using Weir.Cluster.Tests.Harness;
+
+namespace Weir.Cluster.Tests;
+
+/// <summary>
+/// An ext4 file system of its own in a file, which can be filled and can lose power alone. Needs root. Dispose unmounts
+/// and removes it.
+/// </summary>
+public sealed class LoopFileSystem : IDisposable
+{
+    private readonly Lease? _lease;
+    private readonly string _directory;
+    private readonly string _image;
+
+    /// <summary>Creates one outside of a cluster.</summary>
+    public LoopFileSystem(int megabytes)
+        : this(TakeLease(), megabytes)
+    {
+    }
+
+    /// <summary>Creates one below a directory that another owns.</summary>
+    public LoopFileSystem(string directory, int megabytes)
+    {
+        Machine.RequireRoot();
+        Machine.RequireTool("mkfs.ext4");
+        _directory = directory;
+        _image = Path.Combine(directory, "image");
+        MountPoint = Directory.CreateDirectory(Path.Combine(directory, "mount")).FullName;
+        using (var file = File.Create(_image))
+        {
+            file.SetLength(megabytes * 1024L * 1024);
+        }
+
+        Machine.Run("mkfs.ext4", "-q", "-m", "0", _image);
+        Mount();
+    }
+
+    private LoopFileSystem(Lease lease, int megabytes)
+        : this(lease.Directory, megabytes) => _lease = lease;
+
+    public string MountPoint { get; }
+
+    public bool IsMounted => Mounts(MountPoint).Any();
+
+    private string Filler => Path.Combine(MountPoint, "filler");
+
+    public void Mount() => Machine.Run("mount", "-o", "loop", _image, MountPoint);
+
+    public void Unmount() => Machine.Run("umount", MountPoint);
+
+    /// <summary>Everything that was not synced is gone; every call fails until it is unmounted and mounted.</summary>
+    public void CutPower() => Machine.CutPower(MountPoint);
+
+    /// <summary>Takes all free space but this.</summary>
+    public void Fill(long leaveBytes)
+    {
+        var free = new DriveInfo(MountPoint).AvailableFreeSpace;
+        Machine.Run("fallocate", "-l", $"{Math.Max(free - leaveBytes, 4096)}", Filler);
+    }
+
+    /// <summary>Gives back what <see cref="Fill"/> took.</summary>
+    public void Unfill() => File.Delete(Filler);
+
+    public void Dispose()
+    {
+        UnmountAll(MountPoint);
+        Directory.Delete(_directory, recursive: true);
+        _lease?.Dispose();
+    }
+
+    /// <summary>Unmounts everything whose mount point begins with this.</summary>
+    internal static void UnmountAll(string prefix)
+    {
+        foreach (var mount in Mounts(prefix).ToList())
+        {
+            Machine.Run("umount", mount);
+        }
+    }
+
+    /// <summary>A test that is skipped for want of root must not keep one.</summary>
+    private static Lease TakeLease()
+    {
+        Machine.RequireRoot();
+        Machine.RequireTool("mkfs.ext4");
+        return Lease.Take();
+    }
+
+    private static IEnumerable<string> Mounts(string prefix) =>
+        File.ReadLines("/proc/self/mounts").Select(static line => line.Split(' ')[1])
+            .Where(mount => mount.StartsWith(prefix, StringComparison.Ordinal));
+}
