@@ -1,0 +1,155 @@
+using System.Collections.Concurrent;
+using Weir.Client;
+using Weir.Cluster.Tests.Harness;
+using Weir.Testing.Support.History;
+using Xunit;
+
+namespace Weir.Cluster.Tests.Workloads;
+
+/// <summary>
+/// Producers and consumers, each with connections of its own, that work on a topic through all faults, and the history of
+/// what they did and saw. Start it, make faults, wait for progress, heal, and let <see cref="CheckAsync"/> judge. A history
+/// that fails is left in a file, for Weir.History.Check.
+/// </summary>
+public sealed class Workload : IAsyncDisposable
+{
+    private readonly TestCluster _cluster;
+    private readonly WorkloadOptions _options;
+    private readonly WorkloadHistory _history;
+    private readonly CancellationTokenSource _stop = CancellationTokenSource.CreateLinkedTokenSource(
+        TestContext.Current.CancellationToken);
+
+    private readonly ConcurrentQueue<WeirException> _consumerErrors = new();
+    private readonly List<WeirClient> _clients = [];
+    private readonly List<Task> _tasks = [];
+
+    private Workload(TestCluster cluster, WorkloadOptions options)
+    {
+        _cluster = cluster;
+        _options = options;
+        _history = new WorkloadHistory(options.Topic, options.Acks);
+    }
+
+    public long Acknowledged => _history.Acknowledged;
+
+    /// <summary>Sends that certainly did not happen.</summary>
+    public long Failed => _history.Failed;
+
+    /// <summary>Sends that may have happened.</summary>
+    public long Unknown => _history.Unknown;
+
+    /// <summary>Records read, by all consumers together.</summary>
+    public long Polled => _history.Polled;
+
+    /// <summary>What ended consumers' enumerations; each then began anew.</summary>
+    public IReadOnlyCollection<WeirException> ConsumerErrors => _consumerErrors;
+
+    /// <summary>The operations, not to be looked at before the workload is stopped.</summary>
+    public HistoryLog History => _history.Log;
+
+    /// <summary>Creates the topic and begins. Every client is told of all brokers, or of those that are named.</summary>
+    public static async Task<Workload> StartAsync(
+        TestCluster cluster, WorkloadOptions? options = null, string? servers = null)
+    {
+        var workload = new Workload(cluster, options ?? new WorkloadOptions());
+        try
+        {
+            await workload.BeginAsync(servers ?? cluster.Servers);
+            return workload;
+        }
+        catch
+        {
+            await workload.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Waits until this many more sends were acknowledged than now.</summary>
+    public Task ProgressAsync(string phase, long acknowledged, TimeSpan? deadline = null)
+    {
+        var target = Acknowledged + acknowledged;
+        return Eventually.HoldsAsync(
+            $"{phase}: {acknowledged} more sends acknowledged", () => Acknowledged >= target, deadline, Describe);
+    }
+
+    /// <summary>Ends producers and consumers; every send gets its outcome.</summary>
+    public async Task StopAsync()
+    {
+        await _stop.CancelAsync();
+        await Task.WhenAll(_tasks);
+    }
+
+    /// <summary>
+    /// Stops, reads everything from the start with a new client, and fails unless the history is one of a log that lost,
+    /// doubled and reordered nothing. Faults must be healed.
+    /// </summary>
+    public async Task<CheckReport> CheckAsync(string? servers = null)
+    {
+        await StopAsync();
+        await _cluster.EventuallyAsync("the topic is read to its end", token => ReadToEndAsync(servers, token));
+        var report = HistoryChecker.Check(_history.Log);
+        TestContext.Current.TestOutputHelper?.WriteLine(report.ToString());
+        if (!report.IsClean)
+        {
+            var file = Path.Combine(Path.GetTempPath(), $"weir-history-{Guid.NewGuid():N}.jsonl");
+            HistoryFile.Write(_history.Log, file);
+            Assert.Fail($"{report}the history is in {file}");
+        }
+
+        return report;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+
+        // Before the tasks are awaited: what their sends wait for may never come.
+        await Task.WhenAll(_clients.Select(static client => client.DisposeAsync().AsTask()));
+        await Task.WhenAll(_tasks);
+        _stop.Dispose();
+    }
+
+    private async Task BeginAsync(string servers)
+    {
+        await using (var admin = await ConnectAsync(servers, _stop.Token))
+        {
+            await admin.Admin.CreateTopicAsync(
+                _options.Topic,
+                new TopicSpec
+                {
+                    Partitions = _options.Partitions,
+                    ReplicationFactor = _options.ReplicationFactor,
+                    Configs = _options.Configs,
+                },
+                _stop.Token);
+        }
+
+        for (var i = 0; i < _options.Producers; i++)
+        {
+            _clients.Add(await ConnectAsync(servers, _stop.Token));
+            _tasks.Add(new WorkloadProducer(_clients[^1], _options, _history).RunAsync(_stop.Token));
+        }
+
+        for (var i = 0; i < _options.Consumers; i++)
+        {
+            _clients.Add(await ConnectAsync(servers, _stop.Token));
+            _tasks.Add(
+                new WorkloadConsumer(_clients[^1], _options, _history, _consumerErrors).RunAsync(_stop.Token));
+        }
+    }
+
+    private async Task<bool> ReadToEndAsync(string? servers, CancellationToken ct)
+    {
+        await using var client = await ConnectAsync(servers ?? _cluster.Servers, ct);
+        await new WorkloadConsumer(client, _options, _history, _consumerErrors).ReadToEndAsync(ct);
+        return true;
+    }
+
+    private static Task<WeirClient> ConnectAsync(string servers, CancellationToken ct) =>
+        WeirClient.ConnectAsync(new WeirClientOptions { Servers = servers, RequestTimeout = TimeSpan.FromSeconds(5) }, ct);
+
+    private string Describe() =>
+        $"{Acknowledged} acknowledged, {Failed} failed, {Unknown} unknown, {Polled} read, "
+        + $"{_consumerErrors.Count} errors of consumers, last: {_consumerErrors.LastOrDefault()?.Message}\n"
+        + _cluster.DescribeOutput();
+}
