@@ -51,11 +51,24 @@ public sealed class LoopFileSystem : IDisposable
     /// <summary>Everything that was not synced is gone; every call fails until it is unmounted and mounted.</summary>
     public void CutPower() => Machine.CutPower(MountPoint);
 
-    /// <summary>Takes all free space but this.</summary>
-    public void Fill(long leaveBytes)
+    /// <summary>Takes all free space but this, also while others write.</summary>
+    public void Fill(long leaveBytes = 0)
     {
+        const int nearlyBytes = 4 * 1024 * 1024;
         var free = new DriveInfo(MountPoint).AvailableFreeSpace;
-        Machine.Run("fallocate", "-l", $"{Math.Max(free - leaveBytes, 4096)}", Filler);
+        Machine.Run("fallocate", "-l", $"{Math.Max(free - nearlyBytes, 4096)}", Filler);
+        using var filler = new FileStream(Filler, FileMode.Append, FileAccess.Write, FileShare.None, bufferSize: 0);
+        try
+        {
+            while (true)
+            {
+                filler.Write(new byte[4096]);
+            }
+        }
+        catch (IOException)
+        {
+            filler.SetLength(filler.Length - leaveBytes);
+        }
     }
 
     /// <summary>Gives back what <see cref="Fill"/> took.</summary>

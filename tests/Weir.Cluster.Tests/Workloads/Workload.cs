@@ -88,12 +88,12 @@ public sealed class Workload : IAsyncDisposable
         await StopAsync();
         await _cluster.EventuallyAsync("the topic is read to its end", token => ReadToEndAsync(servers, token));
         var report = HistoryChecker.Check(_history.Log);
-        TestContext.Current.TestOutputHelper?.WriteLine(report.ToString());
+        TestContext.Current.TestOutputHelper?.WriteLine($"{report}errors of sends: {_history.Errors}");
         if (!report.IsClean)
         {
             var file = Path.Combine(Path.GetTempPath(), $"weir-history-{Guid.NewGuid():N}.jsonl");
             HistoryFile.Write(_history.Log, file);
-            Assert.Fail($"{report}the history is in {file}");
+            Assert.Fail($"{report}errors of sends: {_history.Errors}\nthe history is in {file}");
         }
 
         return report;
@@ -149,7 +149,7 @@ public sealed class Workload : IAsyncDisposable
         WeirClient.ConnectAsync(new WeirClientOptions { Servers = servers, RequestTimeout = TimeSpan.FromSeconds(5) }, ct);
 
     private string Describe() =>
-        $"{Acknowledged} acknowledged, {Failed} failed, {Unknown} unknown, {Polled} read, "
+        $"{Acknowledged} acknowledged, {Failed} failed, {Unknown} unknown ({_history.Errors}), {Polled} read, "
         + $"{_consumerErrors.Count} errors of consumers, last: {_consumerErrors.LastOrDefault()?.Message}\n"
         + _cluster.DescribeOutput();
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using Weir.Client;
 using Weir.Protocol.Errors;
@@ -12,6 +13,7 @@ namespace Weir.Cluster.Tests.Workloads;
 internal sealed class WorkloadHistory(string topic, Acks acks)
 {
     private readonly HistoryLog _log = new(Stopwatch.Frequency);
+    private readonly ConcurrentDictionary<string, int> _errors = new();
     private int _processes;
     private long _values;
     private long _acknowledged;
@@ -28,6 +30,9 @@ internal sealed class WorkloadHistory(string topic, Acks acks)
     public long Unknown => Volatile.Read(ref _unknown);
 
     public long Polled => Volatile.Read(ref _polled);
+
+    /// <summary>How many sends ended with each error.</summary>
+    public string Errors => string.Join(", ", _errors.Select(static pair => $"{pair.Value} {pair.Key}"));
 
     /// <summary>A number for a task that sends or reads.</summary>
     public int NewProcess() => Interlocked.Increment(ref _processes);
@@ -48,6 +53,8 @@ internal sealed class WorkloadHistory(string topic, Acks acks)
     /// <summary>The send ended without an acknowledgement, by an error or by the end of the workload.</summary>
     public void EndSend(int id, Exception error)
     {
+        _errors.AddOrUpdate(
+            error is WeirException { Code: var code } ? $"{code}" : error.GetType().Name, 1, static (_, count) => count + 1);
         if (error is WeirException { Code: not (ErrorCode.RequestTimedOut or ErrorCode.ConnectionLost or ErrorCode.Internal) })
         {
             _log.Fail(id, Stopwatch.GetTimestamp());
