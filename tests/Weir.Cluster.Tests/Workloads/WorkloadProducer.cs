@@ -21,6 +21,10 @@ internal sealed class WorkloadProducer(WeirClient client, WorkloadOptions option
                 Linger = TimeSpan.FromMilliseconds(1),
                 DeliveryTimeout = options.DeliveryTimeout,
             });
+
+        // Sends that are begun while a producer is not ready may overtake each other.
+        await slots.WaitAsync(CancellationToken.None);
+        await SendAsync(producer, partition: 0, slots);
         using var ticks = new PeriodicTimer(Tick, TimeProvider.System);
         var sends = new List<Task>();
         var start = Stopwatch.GetTimestamp();
