@@ -1,4 +1,5 @@
 using Weir.Cluster.Tests.Harness;
+using Weir.Testing.Support;
 
 namespace Weir.Cluster.Tests;
 
@@ -50,6 +51,20 @@ public sealed class LoopFileSystem : IDisposable
 
     /// <summary>Everything that was not synced is gone; every call fails until it is unmounted and mounted.</summary>
     public void CutPower() => Machine.CutPower(MountPoint);
+
+    /// <summary>
+    /// As <see cref="CutPower"/>, but of what was not synced some pages had been written, chosen at random, in files and
+    /// names alike. Nobody may write meanwhile.
+    /// </summary>
+    public void CutPowerTorn(SeededRandom random)
+    {
+        foreach (var file in Directory.GetFiles(MountPoint, "*", SearchOption.AllDirectories))
+        {
+            Machine.WriteBack(file, _ => random.Chance(1, 2));
+        }
+
+        Machine.CutPower(MountPoint, keepsJournal: random.Chance(1, 2));
+    }
 
     /// <summary>Takes all free space but this, also while others write.</summary>
     public void Fill(long leaveBytes = 0)

@@ -8,7 +8,10 @@ namespace Weir.Cluster.Tests;
 public static partial class Machine
 {
     private const uint Ext4Shutdown = 0x8004587D;
+    private const int LogFlush = 1;
     private const int NoLogFlush = 2;
+    private const int PageBytes = 4096;
+    private const uint WaitBeforeWriteAndWaitAfter = 7;
 
     public static void RequireTool(string tool) =>
         Require(
@@ -32,11 +35,31 @@ public static partial class Machine
     }
 
     /// <summary>Stops an ext4 file system as a power cut does: what was not synced is gone (EXT4_IOC_SHUTDOWN).</summary>
-    public static void CutPower(string mountPoint)
+    /// <param name="mountPoint">Where it is mounted.</param>
+    /// <param name="keepsJournal">Whether changes of names and sizes that were not synced are kept.</param>
+    public static void CutPower(string mountPoint, bool keepsJournal = false)
     {
         var descriptor = Open(mountPoint, 0);
-        var mode = NoLogFlush;
+        var mode = keepsJournal ? LogFlush : NoLogFlush;
         Assert.True(Ioctl(descriptor, Ext4Shutdown, ref mode) == 0, $"shutdown failed: errno {Marshal.GetLastPInvokeError()}");
+        _ = Close(descriptor);
+    }
+
+    /// <summary>Has the kernel write pages of a file to the disk, as it may at any time, without syncing it.</summary>
+    public static void WriteBack(string path, Func<long, bool> isWritten)
+    {
+        // Not as .NET opens files: that would meet the locks of others.
+        var descriptor = Open(path, 0);
+        for (long offset = 0; offset < new FileInfo(path).Length; offset += PageBytes)
+        {
+            if (isWritten(offset))
+            {
+                Assert.True(
+                    SyncFileRange(descriptor, offset, PageBytes, WaitBeforeWriteAndWaitAfter) == 0,
+                    $"sync_file_range failed on {path}: errno {Marshal.GetLastPInvokeError()}");
+            }
+        }
+
         _ = Close(descriptor);
     }
 
@@ -54,6 +77,9 @@ public static partial class Machine
 
     [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
     private static partial int Ioctl(int descriptor, nuint request, ref int argument);
+
+    [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
+    private static partial int SyncFileRange(int descriptor, long offset, long count, uint flags);
 
     [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
     private static partial int Close(int descriptor);

@@ -1,5 +1,6 @@
 using System.Net;
 using Weir.Client;
+using Weir.Testing.Support;
 using Xunit;
 
 namespace Weir.Cluster.Tests.Harness;
@@ -102,23 +103,16 @@ public sealed class TestCluster : IAsyncDisposable
 
     /// <summary>
     /// Loss of power of some brokers, or of all: their disks forget what was not synced, then they die, then the disks are
-    /// there again for the next start. From the first moment on nothing can become durable that was not.
+    /// there again for the next start. From the first moment on nothing can become durable that was not, and nothing is
+    /// answered: the brokers stand still before the power goes, as the kernel may let a sync that races with it succeed.
     /// </summary>
-    public void CutPower(params int[] ids)
-    {
-        var brokers = Named(ids);
-        foreach (var broker in brokers)
-        {
-            Assert.True(broker.Disk is not null, $"broker {broker.Id} has no disk of its own");
-            broker.Disk.CutPower();
-        }
+    public Task CutPowerAsync(params int[] ids) => CutPowerAsync(static disk => disk.CutPower(), ids);
 
-        Kill(ids);
-        foreach (var broker in brokers)
-        {
-            broker.RestartDisk();
-        }
-    }
+    /// <summary>
+    /// As <see cref="CutPowerAsync(int[])"/>, but the disks had written back some of what was not synced, in no order.
+    /// </summary>
+    public Task CutPowerTornAsync(SeededRandom random, params int[] ids) =>
+        CutPowerAsync(disk => disk.CutPowerTorn(random), ids);
 
     /// <summary>A client that is told of all brokers. It waits until one answers.</summary>
     public Task<WeirClient> ConnectAsync(Action<WeirClientOptions>? configure = null) => ConnectAsync(Servers, configure);
@@ -164,6 +158,27 @@ public sealed class TestCluster : IAsyncDisposable
         }
 
         _lease.Dispose();
+    }
+
+    private async Task CutPowerAsync(Action<LoopFileSystem> cut, int[] ids)
+    {
+        var brokers = Named(ids);
+        foreach (var broker in brokers.Where(static broker => broker.IsRunning))
+        {
+            await broker.PauseAsync();
+        }
+
+        foreach (var broker in brokers)
+        {
+            Assert.True(broker.Disk is not null, $"broker {broker.Id} has no disk of its own");
+            cut(broker.Disk);
+        }
+
+        Kill(ids);
+        foreach (var broker in brokers)
+        {
+            broker.RestartDisk();
+        }
     }
 
     private BrokerNode CreateBroker(int id)

@@ -44,7 +44,7 @@ public sealed class TestClusterTests
             await File.WriteAllTextAsync(UnsyncedFileOf(broker), "not synced", Token);
         }
 
-        cluster.CutPower(1);
+        await cluster.CutPowerAsync(1);
         Assert.False(cluster[1].IsRunning);
         Assert.Equal(string.Empty, await ReadUnsyncedAsync(cluster[1]));
         Assert.Equal("not synced", await ReadUnsyncedAsync(cluster[2]));

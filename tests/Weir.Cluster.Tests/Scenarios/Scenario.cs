@@ -1,6 +1,8 @@
+using System.Globalization;
 using Weir.Client;
 using Weir.Cluster.Tests.Harness;
 using Weir.Cluster.Tests.Workloads;
+using Weir.Testing.Support;
 using Weir.Testing.Support.History;
 using Xunit;
 
@@ -19,7 +21,21 @@ public sealed class Scenario : IAsyncDisposable
 
     public Workload Workload { get; }
 
-    private static WorkloadOptions Load { get; } = new() { ReplicationFactor = 3, DeliveryTimeout = TimeSpan.FromSeconds(5) };
+    /// <summary>Small segments, so that most of what is written lies in closed ones; time enough for each send to succeed.</summary>
+    private static WorkloadOptions Load { get; } = new()
+    {
+        ReplicationFactor = 3,
+        DeliveryTimeout = TimeSpan.FromSeconds(60),
+        Configs = new Dictionary<string, string?> { ["segment.bytes"] = "65536" },
+    };
+
+    /// <summary>Chances of a test: the same ones, but for <c>WEIR_SEED</c>.</summary>
+    public static SeededRandom NewRandom()
+    {
+        var seed = ulong.Parse(Environment.GetEnvironmentVariable("WEIR_SEED") ?? "1", CultureInfo.InvariantCulture);
+        TestContext.Current.TestOutputHelper?.WriteLine($"WEIR_SEED={seed}");
+        return new SeededRandom(seed);
+    }
 
     /// <summary>Starts three brokers and a load on a topic with three replicas, and waits for the first acknowledgements.</summary>
     public static async Task<Scenario> StartAsync(
@@ -55,11 +71,15 @@ public sealed class Scenario : IAsyncDisposable
         return Cluster[leader];
     }
 
-    /// <summary>Id of the controller, as the cluster's brokers tell it.</summary>
-    public async Task<int> ControllerAsync()
+    /// <summary>The controller, as the cluster's brokers tell it; waits until there is one.</summary>
+    public async Task<BrokerNode> ControllerAsync()
     {
         await using var client = await Cluster.ConnectAsync();
-        return (await client.Admin.GetMetadataAsync([])).ControllerId;
+        var controller = -1;
+        await Cluster.EventuallyAsync(
+            "there is a controller",
+            async token => (controller = (await client.Admin.GetMetadataAsync([], token)).ControllerId) > 0);
+        return Cluster[controller];
     }
 
     /// <summary>Brokers other than one.</summary>
@@ -71,11 +91,18 @@ public sealed class Scenario : IAsyncDisposable
         async token => (await DescribeAsync(token)).Partitions.All(
             static partition => partition.Placement is { Leader: > 0, Isr.Count: 3 }));
 
+    /// <summary>Waits until all of the topic's partitions have a leader other than one.</summary>
+    public Task LedByOthersAsync(BrokerNode broker) => Cluster.EventuallyAsync(
+        $"others than broker {broker.Id} lead",
+        async token => (await DescribeAsync(token)).Partitions.All(
+            partition => partition.Placement.Leader > 0 && partition.Placement.Leader != broker.Id));
+
     /// <summary>
     /// The end of every scenario: faults are healed, all brokers run, get in sync and take records; then the history is
-    /// checked.
+    /// checked. No fault is a reason to fail a send for good, nor to fail one at all that had time enough.
     /// </summary>
-    public async Task<CheckReport> EndAsync()
+    /// <param name="sendsMayTimeOut">Whether there was a time without brokers enough that was longer than a send waits.</param>
+    public async Task<CheckReport> EndAsync(bool sendsMayTimeOut = false)
     {
         if (Cluster.Options.OwnNetworks)
         {
@@ -88,6 +115,8 @@ public sealed class Scenario : IAsyncDisposable
         await Workload.ProgressAsync("after the last fault", 500);
         var report = await Workload.CheckAsync();
         Assert.Empty(Workload.ConsumerErrors);
+        Assert.True(Workload.Failed == 0, $"sends failed for good: {Workload.Errors}");
+        Assert.True(sendsMayTimeOut || Workload.Unknown == 0, $"sends failed: {Workload.Errors}");
         return report;
     }
 

@@ -38,6 +38,9 @@ public sealed class Workload : IAsyncDisposable
     /// <summary>Sends that may have happened.</summary>
     public long Unknown => _history.Unknown;
 
+    /// <summary>How many sends ended with each error.</summary>
+    public string Errors => _history.Errors;
+
     /// <summary>Records read, by all consumers together.</summary>
     public long Polled => _history.Polled;
 
@@ -70,6 +73,13 @@ public sealed class Workload : IAsyncDisposable
         var target = Acknowledged + acknowledged;
         return Eventually.HoldsAsync(
             $"{phase}: {acknowledged} more sends acknowledged", () => Acknowledged >= target, deadline, Describe);
+    }
+
+    /// <summary>Reads with a new client all that can be read now, amid the faults; a fault must not be a reason to fail.</summary>
+    public async Task ReadAsync(string? servers = null)
+    {
+        await using var client = await ConnectAsync(servers ?? _cluster.Servers, _stop.Token);
+        await new WorkloadConsumer(client, _options, _history, _consumerErrors).ReadToEndAsync(isFinal: false, _stop.Token);
     }
 
     /// <summary>Ends producers and consumers; every send gets its outcome.</summary>
@@ -141,7 +151,7 @@ public sealed class Workload : IAsyncDisposable
     private async Task<bool> ReadToEndAsync(string? servers, CancellationToken ct)
     {
         await using var client = await ConnectAsync(servers ?? _cluster.Servers, ct);
-        await new WorkloadConsumer(client, _options, _history, _consumerErrors).ReadToEndAsync(ct);
+        await new WorkloadConsumer(client, _options, _history, _consumerErrors).ReadToEndAsync(isFinal: true, ct);
         return true;
     }
 

@@ -22,7 +22,7 @@ internal sealed class WorkloadConsumer(
         {
             try
             {
-                await ReadAsync(isFinal: false, stop);
+                await ReadAsync(isFinal: false, stopAtEnd: false, stop);
             }
             catch (WeirException e)
             {
@@ -38,12 +38,14 @@ internal sealed class WorkloadConsumer(
         }
     }
 
-    /// <summary>Reads everything that there is, once, as part of the final read.</summary>
-    public Task ReadToEndAsync(CancellationToken ct) => ReadAsync(isFinal: true, ct);
+    /// <summary>Reads everything that there is, once.</summary>
+    /// <param name="isFinal">Whether it is part of the final read.</param>
+    /// <param name="ct">Ends it.</param>
+    public Task ReadToEndAsync(bool isFinal, CancellationToken ct) => ReadAsync(isFinal, stopAtEnd: true, ct);
 
-    private async Task ReadAsync(bool isFinal, CancellationToken ct)
+    private async Task ReadAsync(bool isFinal, bool stopAtEnd, CancellationToken ct)
     {
-        await using var consumer = client.CreateConsumer(options.Topic, new ConsumerOptions { StopAtEnd = isFinal });
+        await using var consumer = client.CreateConsumer(options.Topic, new ConsumerOptions { StopAtEnd = stopAtEnd });
         await using var records = consumer.ReadAllAsync(ct).GetAsyncEnumerator(ct);
         var read = new ReadBuffer();
         Task<bool>? next = null;
