@@ -11,7 +11,7 @@ public static class Eventually
     /// <summary>For what takes a broker's start, an election or a reconnect.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
 
     /// <summary>
     /// Waits until a condition holds. One that fails by an assertion, the client or the network counts as not holding yet;

@@ -97,10 +97,11 @@ public sealed class TestClusterTests
         var network = new NetworkNamespaces(killed, nodes: 1);
         var disk = new LoopFileSystem(Directory.CreateDirectory(Path.Combine(killed.Directory, "disk")).FullName, 16);
         var marker = Path.Combine(disk.MountPoint, "marker");
-        await File.WriteAllTextAsync(marker, "left", Token);
+        await File.WriteAllTextAsync(marker, "left\n", Token);
         var command = network.CommandOn(1);
         using var process = Process.Start(
             new ProcessStartInfo(command[0], [.. command[1..], "tail", "-f", marker]) { RedirectStandardOutput = true })!;
+        Assert.Equal("left", await process.StandardOutput.ReadLineAsync(Token));
         killed.Abandon();
         using var next = Lease.Take();
         await process.WaitForExitAsync(Token);

@@ -43,8 +43,8 @@ public sealed class DiskScenarios
             broker.Disk!.Fill();
         }
 
-        var missed = scenario.Workload.Unknown;
-        await scenario.Cluster.EventuallyAsync("sends are refused", () => scenario.Workload.Unknown > missed + 100);
+        var missed = scenario.Workload.Missed;
+        await scenario.Cluster.EventuallyAsync("sends are refused", () => scenario.Workload.Missed > missed + 100);
         Assert.All(scenario.Cluster.Brokers, static broker => Assert.True(broker.IsRunning, broker.DescribeOutput()));
         await scenario.Workload.ReadAsync();
         foreach (var broker in scenario.Cluster.Brokers)

@@ -41,7 +41,7 @@ public sealed class MembershipScenarios
 
         var stale = await scenario.LeaderAsync();
         scenario.Cluster.Network.Isolate(stale.Id, alsoFromClients: false);
-        await scenario.Cluster.EventuallyAsync("sends to the leader end unknown", () => scenario.Workload.Unknown > 0);
+        await scenario.Cluster.EventuallyAsync("sends fail", () => scenario.Workload.Missed > 0);
         stale.Kill();
         scenario.Cluster.Network.Heal();
         await scenario.LedByOthersAsync(stale);

@@ -13,7 +13,7 @@ public sealed class NetworkScenarios
         CutOffLeadersAsync(alsoFromClients: true);
 
     /// <summary>Clients go on talking to it, and must learn of the leader that the others have elected.</summary>
-    [Fact(Explicit = true)]
+    [Fact]
     public Task Leader_that_is_cut_off_from_brokers_alone_is_replaced_and_what_it_took_meanwhile_is_not_shown() =>
         CutOffLeadersAsync(alsoFromClients: false);
 
@@ -36,7 +36,7 @@ public sealed class NetworkScenarios
     [Fact]
     public Task Controller_that_hears_and_is_not_heard_is_replaced() => OpenOneWayAsync(isHeard: false);
 
-    [Fact(Explicit = true)]
+    [Fact]
     public Task Controller_that_is_heard_and_does_not_hear_is_replaced() => OpenOneWayAsync(isHeard: true);
 
     [Fact]

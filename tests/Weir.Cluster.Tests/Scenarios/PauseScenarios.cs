@@ -28,8 +28,8 @@ public sealed class PauseScenarios
         await using var scenario = await Scenario.StartAsync(
             configure: static load => load with { DeliveryTimeout = TimeSpan.FromSeconds(2) });
         await Task.WhenAll(scenario.Cluster.Brokers.Select(static broker => broker.PauseAsync()));
-        var unknown = scenario.Workload.Unknown;
-        await scenario.Cluster.EventuallyAsync("sends end unknown", () => scenario.Workload.Unknown > unknown);
+        var missed = scenario.Workload.Missed;
+        await scenario.Cluster.EventuallyAsync("sends fail", () => scenario.Workload.Missed > missed);
         foreach (var broker in scenario.Cluster.Brokers)
         {
             broker.Resume();

@@ -86,8 +86,8 @@ public sealed class PowerScenarios
         await scenario.Cluster.CutPowerAsync(1);
         await scenario.Workload.ProgressAsync("without broker 1", 500);
         await scenario.Cluster.CutPowerAsync(2);
-        var missed = scenario.Workload.Unknown;
-        await scenario.Cluster.EventuallyAsync("sends are no longer acknowledged", () => scenario.Workload.Unknown > missed);
+        var missed = scenario.Workload.Missed;
+        await scenario.Cluster.EventuallyAsync("sends are no longer acknowledged", () => scenario.Workload.Missed > missed);
         await scenario.Cluster.CutPowerAsync(3);
         scenario.Cluster.StartAll();
         await scenario.EndAsync(sendsMayTimeOut: true);

@@ -115,8 +115,8 @@ public sealed class Scenario : IAsyncDisposable
         await Workload.ProgressAsync("after the last fault", 500);
         var report = await Workload.CheckAsync();
         Assert.Empty(Workload.ConsumerErrors);
-        Assert.True(Workload.Failed == 0, $"sends failed for good: {Workload.Errors}");
-        Assert.True(sendsMayTimeOut || Workload.Unknown == 0, $"sends failed: {Workload.Errors}");
+        Assert.True(Workload.Refused == 0, $"sends failed for good: {Workload.Errors}");
+        Assert.True(sendsMayTimeOut || Workload.Missed == 0, $"sends failed: {Workload.Errors}");
         return report;
     }
 

@@ -38,6 +38,12 @@ public sealed class Workload : IAsyncDisposable
     /// <summary>Sends that may have happened.</summary>
     public long Unknown => _history.Unknown;
 
+    /// <summary>Sends without an acknowledgement.</summary>
+    public long Missed => Failed + Unknown;
+
+    /// <summary>Sends that ended with an error that is no reason to try again.</summary>
+    public long Refused => _history.Refused;
+
     /// <summary>How many sends ended with each error.</summary>
     public string Errors => _history.Errors;
 

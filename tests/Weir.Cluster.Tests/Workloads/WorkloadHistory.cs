@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using Weir.Client;
-using Weir.Protocol.Errors;
 using Weir.Protocol.Messages;
 using Weir.Testing.Support.History;
 
@@ -19,6 +18,7 @@ internal sealed class WorkloadHistory(string topic, Acks acks)
     private long _acknowledged;
     private long _failed;
     private long _unknown;
+    private long _refused;
     private long _polled;
 
     public HistoryLog Log => _log;
@@ -28,6 +28,9 @@ internal sealed class WorkloadHistory(string topic, Acks acks)
     public long Failed => Volatile.Read(ref _failed);
 
     public long Unknown => Volatile.Read(ref _unknown);
+
+    /// <summary>Sends that ended with an error that is no reason to try again.</summary>
+    public long Refused => Volatile.Read(ref _refused);
 
     public long Polled => Volatile.Read(ref _polled);
 
@@ -55,7 +58,12 @@ internal sealed class WorkloadHistory(string topic, Acks acks)
     {
         _errors.AddOrUpdate(
             error is WeirException { Code: var code } ? $"{code}" : error.GetType().Name, 1, static (_, count) => count + 1);
-        if (error is WeirException { Code: not (ErrorCode.RequestTimedOut or ErrorCode.ConnectionLost or ErrorCode.Internal) })
+        if (error is not WeirException { IsRetriable: true })
+        {
+            Interlocked.Increment(ref _refused);
+        }
+
+        if (error is WeirException { MayHaveTakenEffect: false })
         {
             _log.Fail(id, Stopwatch.GetTimestamp());
             Interlocked.Increment(ref _failed);

@@ -20,7 +20,7 @@ public sealed record WorkloadOptions
     public int Consumers { get; init; } = 2;
 
     /// <summary>Of each producer, as long as no more than <see cref="Window"/> are without an outcome.</summary>
-    public int RecordsPerSecond { get; init; } = 1000;
+    public int RecordsPerSecond { get; init; } = 500;
 
     /// <summary>Most records of a producer without an outcome.</summary>
     public int Window { get; init; } = 500;

@@ -22,9 +22,6 @@ internal sealed class WorkloadProducer(WeirClient client, WorkloadOptions option
                 DeliveryTimeout = options.DeliveryTimeout,
             });
 
-        // Sends that are begun while a producer is not ready may overtake each other.
-        await slots.WaitAsync(CancellationToken.None);
-        await SendAsync(producer, partition: 0, slots);
         using var ticks = new PeriodicTimer(Tick, TimeProvider.System);
         var sends = new List<Task>();
         var start = Stopwatch.GetTimestamp();
