@@ -296,6 +296,9 @@ public sealed class PartitionLog : IDisposable
         }
     }
 
+    /// <summary>Whether appends are refused until there is space again.</summary>
+    public bool IsFull => _isLowOnSpace || State == LogState.StorageFull;
+
     /// <summary>
     /// Says whether the file system runs out of space, before a write has to fail: appends are refused as on a full one.
     /// </summary>

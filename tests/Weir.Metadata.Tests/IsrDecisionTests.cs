@@ -79,10 +79,22 @@ public sealed class IsrDecisionTests
         Assert.Equal("1 of 1,3 / ", _cluster.Change(3, BrokerAction.Drain).InSync(1, 3).ToString());
 
     [Fact]
-    public void Wish_for_nobody_without_the_leader_or_for_one_twice_is_no_wish()
+    public void Leader_that_leaves_itself_out_hands_over_to_another_in_sync() =>
+        Assert.Equal("2 of 2,3 / ", _cluster.InSync(2, 3).ToString());
+
+    [Fact]
+    public void Leader_does_not_hand_over_to_too_few_or_to_one_that_is_not_in_sync()
+    {
+        Assert.Equal(ErrorCode.InvalidRequest, Refusal(_cluster.Wish(2)));
+        _cluster.InSync(1, 2);
+        Assert.Equal(ErrorCode.InvalidRequest, Refusal(_cluster.Wish(2, 3)));
+        Assert.Equal(ErrorCode.None, Refusal(_cluster.Wish(1, 2, 3)));
+    }
+
+    [Fact]
+    public void Wish_for_nobody_or_for_one_twice_is_no_wish()
     {
         Assert.Equal(ErrorCode.InvalidRequest, Refusal(_cluster.Wish()));
-        Assert.Equal(ErrorCode.InvalidRequest, Refusal(_cluster.Wish(2, 3)));
         Assert.Equal(ErrorCode.InvalidRequest, Refusal(_cluster.Wish(1, 2, 2)));
     }
 

@@ -12,7 +12,8 @@ public sealed record IsrDecision(IReadOnlyList<IMetadataRecord> Records, IReadOn
 
 /// <summary>
 /// Changes in-sync replicas by compare and set (KIP-497): the leader, its epoch and the partition's epoch must be the present
-/// ones, and every member a live replica in the epoch that the leader saw it in (KIP-841, KIP-903).
+/// ones, and every member a live replica in the epoch that the leader saw it in (KIP-841, KIP-903). A leader that leaves itself
+/// out hands over to one of the others.
 /// </summary>
 internal static class IsrDecisions
 {
@@ -40,14 +41,16 @@ internal static class IsrDecisions
         }
 
         var present = topic.Partitions[wish.Partition];
+        var minIsr = BrokerDecisions.MinIsr(topic, present);
         answer.Error = ReferenceEquals(changes.Get(topic, wish.Partition), present)
-            ? Refuse(image, leader, wish, present)
+            ? Refuse(image, leader, wish, present, minIsr)
             : ErrorCode.StalePartitionEpoch;
         if (answer.Error == ErrorCode.None)
         {
             var isr = wish.Isr.Select(static member => member.NodeId).ToImmutableArray();
-            var next = PartitionRules.WithIsr(present, isr, BrokerDecisions.MinIsr(topic, present));
-            next = PartitionRules.CompleteReassignment(next, BrokerDecisions.MinIsr(topic, present), image.FindBroker);
+            var next = PartitionRules.WithIsr(present, isr, minIsr);
+            next = PartitionRules.CompleteReassignment(next, minIsr, image.FindBroker);
+            next = isr.Contains(leader) ? next : PartitionRules.Elect(next, minIsr, image.FindBroker);
             if (!PartitionChanges.IsSame(next, present))
             {
                 changes.Set(topic, next);
@@ -61,7 +64,8 @@ internal static class IsrDecisions
         return answer;
     }
 
-    private static ErrorCode Refuse(MetadataImage image, int leader, PartitionAlteration wish, PartitionImage present)
+    private static ErrorCode Refuse(
+        MetadataImage image, int leader, PartitionAlteration wish, PartitionImage present, int minIsr)
     {
         if (present.LeaderEpoch != wish.LeaderEpoch)
         {
@@ -78,7 +82,10 @@ internal static class IsrDecisions
             return ErrorCode.StalePartitionEpoch;
         }
 
-        if (wish.Isr.Length == 0 || wish.Isr.All(member => member.NodeId != leader)
+        // Without itself it gives up leading; then the others must be enough as they are.
+        var givesUp = wish.Isr.All(member => member.NodeId != leader);
+        if (wish.Isr.Length == 0
+            || (givesUp && (wish.Isr.Length < minIsr || wish.Isr.Any(member => !present.Isr.Contains(member.NodeId))))
             || wish.Isr.Select(static member => member.NodeId).Distinct().Count() != wish.Isr.Length)
         {
             return ErrorCode.InvalidRequest;

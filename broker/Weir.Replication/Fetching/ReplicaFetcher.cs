@@ -81,8 +81,8 @@ internal sealed class ReplicaFetcher(
         {
             if (host.NowMs >= _notBeforeMs && _refused.Count > 0)
             {
-                _changed.UnionWith(_refused);
-                _refused.Clear();
+                _changed.UnionWith(_refused.Where(static followed => !followed.Replica.Log.IsFull));
+                _refused.RemoveWhere(_changed.Contains);
             }
 
             Resume(host.NowMs);
@@ -180,6 +180,10 @@ internal sealed class ReplicaFetcher(
                     // The rest is acknowledged once it is settled.
                     _settling.Add(followed);
                 }
+            }
+            else if (followed.Replica.Log.IsFull)
+            {
+                _refused.Add(followed);
             }
         }
 

@@ -182,6 +182,15 @@ internal sealed class LeaderRole
         return wanted.ToImmutable();
     }
 
+    /// <summary>
+    /// What a leader without space wants: that another one leads, if enough are in sync without it. Else it waits for space.
+    /// </summary>
+    public ImmutableArray<ReplicaState> WithoutSelf(ImmutableArray<ReplicaState> wanted, int minIsr)
+    {
+        var others = wanted.RemoveAll(member => member.NodeId == _self || !State.Isr.Contains(member.NodeId));
+        return others.Length >= Math.Max(minIsr, 1) ? others : wanted;
+    }
+
     /// <summary>In-sync replicas as a wish for the controller, which starts from this state.</summary>
     public PartitionAlteration ToAlteration(LogIdentity identity, ImmutableArray<ReplicaState> isr) => new()
     {

@@ -250,6 +250,7 @@ public sealed class Replica : ILogListener
             }
 
             var wanted = leader.WantedIsr(HighWatermark, _host.Image, nowMs, lagMs, lastFetchMs);
+            wanted = Log.IsFull ? leader.WithoutSelf(wanted, MinInsyncReplicas) : wanted;
             if (wanted.Length == leader.State.Isr.Length && wanted.All(member => leader.State.Isr.Contains(member.NodeId)))
             {
                 return null;
@@ -294,12 +295,15 @@ public sealed class Replica : ILogListener
         Progressed();
     }
 
-    /// <summary>Where this replica stands, for its next fetch; null unless it follows.</summary>
+    /// <summary>
+    /// Where this replica stands, for its next fetch; null unless it follows. Without space it does not: it would seem to keep
+    /// up, join the replicas in sync, and hold them up with the next record.
+    /// </summary>
     internal ReplicaFetch? DescribeFetch()
     {
         lock (_gate)
         {
-            if (Role != ReplicaRole.Follower || State is not { } state)
+            if (Role != ReplicaRole.Follower || Log.IsFull || State is not { } state)
             {
                 return null;
             }

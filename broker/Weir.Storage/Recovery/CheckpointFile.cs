@@ -38,6 +38,10 @@ internal sealed class CheckpointFile : IDisposable
         {
             checkpoint.Current = Newer(checkpoint.ReadSlot(0), checkpoint.ReadSlot(1));
         }
+        else
+        {
+            checkpoint.Reserve();
+        }
 
         return checkpoint;
     }
@@ -63,6 +67,19 @@ internal sealed class CheckpointFile : IDisposable
     }
 
     public void Dispose() => _file.Dispose();
+
+    /// <summary>A full file system must not keep a log from being cut: that needs a write to either slot first.</summary>
+    private void Reserve()
+    {
+        try
+        {
+            _file.Allocate(SlotStride + SlotBytes);
+        }
+        catch (LogIoException e) when (e.IsDiskFull)
+        {
+            // It is full already; what can be written will be.
+        }
+    }
 
     private static Checkpoint Newer(Checkpoint one, Checkpoint other) => one.Sequence > other.Sequence ? one : other;
 

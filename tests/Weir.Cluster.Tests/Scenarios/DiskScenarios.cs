@@ -21,7 +21,7 @@ public sealed class DiskScenarios
         await scenario.EndAsync();
     }
 
-    [Fact(Explicit = true)]
+    [Fact]
     public async Task Full_disk_of_one_broker_stops_nothing()
     {
         await using var scenario = await Scenario.StartAsync(OnDisks, static load => load with { ValueBytes = 1000 });

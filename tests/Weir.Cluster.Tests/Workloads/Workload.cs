@@ -41,7 +41,7 @@ public sealed class Workload : IAsyncDisposable
     /// <summary>Sends without an acknowledgement.</summary>
     public long Missed => Failed + Unknown;
 
-    /// <summary>Sends that ended with an error that is no reason to try again.</summary>
+    /// <summary>Sends that certainly did not happen, with an error that is no reason to try again.</summary>
     public long Refused => _history.Refused;
 
     /// <summary>How many sends ended with each error.</summary>

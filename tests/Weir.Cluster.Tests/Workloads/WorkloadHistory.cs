@@ -29,7 +29,7 @@ internal sealed class WorkloadHistory(string topic, Acks acks)
 
     public long Unknown => Volatile.Read(ref _unknown);
 
-    /// <summary>Sends that ended with an error that is no reason to try again.</summary>
+    /// <summary>Sends that certainly did not happen, with an error that is no reason to try again.</summary>
     public long Refused => Volatile.Read(ref _refused);
 
     public long Polled => Volatile.Read(ref _polled);
@@ -58,7 +58,7 @@ internal sealed class WorkloadHistory(string topic, Acks acks)
     {
         _errors.AddOrUpdate(
             error is WeirException { Code: var code } ? $"{code}" : error.GetType().Name, 1, static (_, count) => count + 1);
-        if (error is not WeirException { IsRetriable: true })
+        if (error is not WeirException { IsRetriable: true } and not WeirException { MayHaveTakenEffect: true })
         {
             Interlocked.Increment(ref _refused);
         }
