@@ -1,5 +1,6 @@
 using Weir.Cluster.Tests.Harness;
 using Weir.Testing.Support;
+using Xunit;
 
 namespace Weir.Cluster.Tests;
 
@@ -9,6 +10,7 @@ namespace Weir.Cluster.Tests;
 /// </summary>
 public sealed class LoopFileSystem : IDisposable
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
     private readonly Lease? _lease;
     private readonly string _directory;
     private readonly string _image;
@@ -47,7 +49,7 @@ public sealed class LoopFileSystem : IDisposable
 
     public void Mount() => Machine.Run("mount", "-o", "loop", _image, MountPoint);
 
-    public void Unmount() => Machine.Run("umount", MountPoint);
+    public void Unmount() => Unmount(MountPoint);
 
     /// <summary>Everything that was not synced is gone; every call fails until it is unmounted and mounted.</summary>
     public void CutPower() => Machine.CutPower(MountPoint);
@@ -101,8 +103,15 @@ public sealed class LoopFileSystem : IDisposable
     {
         foreach (var mount in Mounts(prefix).ToList())
         {
-            Machine.Run("umount", mount);
+            Unmount(mount);
         }
+    }
+
+    /// <summary>A process that is dead, or one that only looked, may keep the kernel from it for a moment.</summary>
+    private static void Unmount(string mount)
+    {
+        var refusal = string.Empty;
+        Assert.True(SpinWait.SpinUntil(() => Machine.TryRun(out refusal, "umount", mount), Patience), refusal);
     }
 
     /// <summary>A test that is skipped for want of root must not keep one.</summary>

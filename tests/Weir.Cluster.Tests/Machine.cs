@@ -22,16 +22,23 @@ public static partial class Machine
 
     public static string Run(string file, params string[] arguments)
     {
+        Assert.True(TryRun(out var output, file, arguments), $"{file} {string.Join(' ', arguments)}: {output}");
+        return output;
+    }
+
+    /// <summary>Runs a command; its output, or what it said of its failure.</summary>
+    public static bool TryRun(out string output, string file, params string[] arguments)
+    {
         using var process = Process.Start(new ProcessStartInfo(file, arguments)
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         })!;
-        var output = process.StandardOutput.ReadToEnd();
+        output = process.StandardOutput.ReadToEnd().Trim();
         var error = process.StandardError.ReadToEnd();
         process.WaitForExit();
-        Assert.True(process.ExitCode == 0, $"{file} {string.Join(' ', arguments)}: {error}");
-        return output.Trim();
+        output = process.ExitCode == 0 ? output : error;
+        return process.ExitCode == 0;
     }
 
     /// <summary>Stops an ext4 file system as a power cut does: what was not synced is gone (EXT4_IOC_SHUTDOWN).</summary>
