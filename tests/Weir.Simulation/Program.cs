@@ -2,10 +2,27 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using Weir.Simulation;
+using Weir.Simulation.Exhaustive;
 
 var first = (ulong)(Read("--seed") ?? Random.Shared.NextInt64(long.MaxValue / 2));
 var minutes = Read("--minutes") ?? 5;
 var bug = Name("--bug") is { } name ? Enum.Parse<SeededBug>(name, ignoreCase: true) : SeededBug.None;
+if (Name("--search") is { } subject)
+{
+    var defaults = new SearchOptions { Subject = Enum.Parse<SearchSubject>(subject, ignoreCase: true), Bug = bug };
+    var search = defaults with
+    {
+        Depth = (int)(Read("--depth") ?? defaults.Depth),
+        Faults = (int)(Read("--faults") ?? defaults.Faults),
+        Records = (int)(Read("--records") ?? defaults.Records),
+        Epochs = (int)(Read("--epochs") ?? defaults.Epochs),
+        Threads = (int)(Read("--threads") ?? defaults.Threads),
+        MaxStates = (int)(Read("--states") ?? defaults.MaxStates),
+        MaxTime = Read("--seconds") is { } most ? TimeSpan.FromSeconds(most) : TimeSpan.MaxValue,
+    };
+    return SearchCommand.Run(search, Name("--choices"));
+}
+
 var only = Name("--faults") is { } kinds ? Enum.Parse<FaultKinds>(kinds, ignoreCase: true) : (FaultKinds?)null;
 if (Array.IndexOf(args, "--trace") >= 0)
 {
