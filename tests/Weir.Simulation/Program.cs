@@ -18,6 +18,7 @@ if (Name("--search") is { } subject)
         Epochs = (int)(Read("--epochs") ?? defaults.Epochs),
         Threads = (int)(Read("--threads") ?? defaults.Threads),
         MaxStates = (int)(Read("--states") ?? defaults.MaxStates),
+        Prefix = SearchCommand.Split(Name("--prefix") ?? string.Empty),
         MaxTime = Read("--seconds") is { } most ? TimeSpan.FromSeconds(most) : TimeSpan.MaxValue,
     };
     return SearchCommand.Run(search, Name("--choices"));

@@ -45,11 +45,19 @@ public sealed class ExplicitSearch(SearchOptions options)
 
         return new SearchResult(
             _seen.Count, _steps, _isOver && failure is null ? depth - 1 : depth, frontier.Count == 0 && failure is null,
-            _elapsed.Elapsed, failure?.Violation, failure is null ? [] : [.. PathTo(failure).Select(static choice => choice.ToString())]);
+            _elapsed.Elapsed, failure?.Violation, failure is null ? [] : [.. options.Prefix, .. PathTo(failure).Select(static choice => choice.ToString())]);
     }
 
-    private static SearchModel Create(SearchOptions options) =>
-        options.Subject == SearchSubject.Quorum ? new QuorumModel(options) : new PartitionModel(options);
+    private static SearchModel Create(SearchOptions options)
+    {
+        SearchModel model = options.Subject == SearchSubject.Quorum ? new QuorumModel(options) : new PartitionModel(options);
+        foreach (var choice in options.Prefix)
+        {
+            model.Do(Choice.Parse(choice));
+        }
+
+        return model;
+    }
 
     private List<Found> Expand(List<Found> frontier, ref Found? failure)
     {

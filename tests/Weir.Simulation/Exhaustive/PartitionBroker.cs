@@ -8,12 +8,13 @@ using Weir.Replication;
 using Weir.Replication.Partitions;
 using Weir.Storage;
 using Weir.Storage.Tail;
+using Weir.Testing.Support;
 
 namespace Weir.Simulation.Exhaustive;
 
 /// <summary>A broker in a search: the replicas, fetch sessions and fetchers of production over a simulated disk.</summary>
 internal sealed class PartitionBroker(PartitionModel model, int nodeId)
-    : SearchNode(model, nodeId), IReplicaHost, IAckSink
+    : SearchNode(model, nodeId, new SimulatedDisk()), IReplicaHost, IAckSink
 {
     private const string LogsDirectory = "partitions";
     private TailMemory _memory = new();

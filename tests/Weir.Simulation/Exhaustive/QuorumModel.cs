@@ -4,22 +4,38 @@ using Weir.Metadata.Control;
 using Weir.Metadata.Quorum;
 using Weir.Protocol.Messages;
 using Weir.Protocol.Wire;
+using Weir.Testing.Support;
 
 namespace Weir.Simulation.Exhaustive;
 
 /// <summary>
-/// Three voters of the metadata quorum, which have made their cluster: elections, records, crashes, in any order. A fetch
+/// Three voters of the metadata quorum, which have made their cluster and elected 1 in epoch 2: elections, records, crashes, in any order. A fetch
 /// brings one batch, so that a follower may be between any two.
 /// </summary>
 internal sealed class QuorumModel : SearchModel
 {
+    private const int FirstEpoch = 2;
     private const int ElectionTimeoutMs = 1000;
     private const int NeverMs = int.MaxValue / 4;
+
+    /// <summary>The disks of three voters that have made their cluster and ended.</summary>
+    private static readonly Lazy<SimulatedDisk[]> Formed = new(static () =>
+    {
+        using var model = new QuorumModel(
+            new SearchOptions { Subject = SearchSubject.Quorum }, [.. Enumerable.Range(0, 3).Select(static _ => new SimulatedDisk())]);
+        return [.. model._peers.Select(static peer => peer.Disk.CrashImage(0, CrashMode.AllKept))];
+    });
+
     private readonly QuorumPeer[] _peers;
     private readonly SortedDictionary<int, int> _leaders = [];
     private readonly CommitHistory _history;
 
     public QuorumModel(SearchOptions options)
+        : this(options, [.. Formed.Value.Select(static disk => disk.CrashImage(0, CrashMode.AllKept))])
+    {
+    }
+
+    private QuorumModel(SearchOptions options, SimulatedDisk[] disks)
         : base(options)
     {
         _history = new CommitHistory(Violate);
@@ -27,7 +43,7 @@ internal sealed class QuorumModel : SearchModel
         {
             ElectionTimeoutMs = ElectionTimeoutMs, CheckQuorumMs = NeverMs, FetchWaitMs = NeverMs, DiscoveryMs = NeverMs, FetchBytes = 1,
         });
-        _peers = [.. Enumerable.Range(1, 3).Select(id => new QuorumPeer(this, id))];
+        _peers = [.. Enumerable.Range(1, 3).Select(id => new QuorumPeer(this, id, disks[id - 1]))];
         Configured = [.. _peers.Select(static peer => new Voter(peer.NodeId, Guid.Empty, $"node{peer.NodeId}", 9650))];
         foreach (var peer in _peers)
         {
@@ -48,6 +64,9 @@ internal sealed class QuorumModel : SearchModel
 
     /// <inheritdoc/>
     protected override IReadOnlyList<SearchNode> Nodes => _peers;
+
+    /// <inheritdoc/>
+    protected override bool HasExchanges => true;
 
     /// <inheritdoc/>
     public override void Serve(int node, IMessage request, Action<IMessage> reply, Refuse refuse)
@@ -89,7 +108,7 @@ internal sealed class QuorumModel : SearchModel
                 continue;
             }
 
-            if (peer.Quorum.Epoch < Options.Epochs)
+            if (peer.Quorum.Epoch < FirstEpoch + Options.Epochs)
             {
                 choices.Add(new Choice(ChoiceKind.Timeout, peer.NodeId));
             }

@@ -2,11 +2,12 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Weir.Metadata;
 using Weir.Metadata.Quorum;
 using Weir.Metadata.Records;
+using Weir.Testing.Support;
 
 namespace Weir.Simulation.Exhaustive;
 
 /// <summary>A voter of the metadata quorum in a search.</summary>
-internal sealed class QuorumPeer(QuorumModel model, int nodeId) : SearchNode(model, nodeId)
+internal sealed class QuorumPeer(QuorumModel model, int nodeId, SimulatedDisk disk) : SearchNode(model, nodeId, disk)
 {
     private QuorumStore? _store;
 

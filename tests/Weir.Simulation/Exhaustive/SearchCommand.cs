@@ -5,16 +5,19 @@ namespace Weir.Simulation.Exhaustive;
 /// <summary>A search from the command line, or one path of it played again.</summary>
 public static class SearchCommand
 {
+    /// <summary>Steps that are separated by commas.</summary>
+    public static IReadOnlyList<string> Split(string choices) =>
+        choices.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+
     /// <summary>Runs it and prints what came of it.</summary>
     /// <param name="options">What to search.</param>
-    /// <param name="replay">Steps to play instead, separated by commas; null to search.</param>
+    /// <param name="choices">Steps to play instead; null to search.</param>
     /// <returns>Exit code: 1 for a violation.</returns>
-    public static int Run(SearchOptions options, string? replay)
+    public static int Run(SearchOptions options, string? choices)
     {
-        if (replay is not null)
+        if (choices is not null)
         {
-            var shown = ExplicitSearch.Replay(
-                options, replay.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries), Console.WriteLine);
+            var shown = ExplicitSearch.Replay(options, Split(choices), Console.WriteLine);
             Console.WriteLine(shown ?? "no violation");
             return shown is null ? 0 : 1;
         }
@@ -23,7 +26,7 @@ public static class SearchCommand
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{options.Subject}: {result.States} states, {result.Steps} steps, depth {result.Depth}, at most {options.Faults} faults, "
-                + $"{options.Records} records and epoch {options.Epochs}, {result.Elapsed.TotalSeconds:F1} s{(result.IsExhausted ? ", exhausted" : string.Empty)}"));
+                + $"{options.Records} records and {options.Epochs} elections, {result.Elapsed.TotalSeconds:F1} s{(result.IsExhausted ? ", exhausted" : string.Empty)}"));
         if (result.Violation is null)
         {
             Console.WriteLine("no violation");

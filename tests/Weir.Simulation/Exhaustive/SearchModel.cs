@@ -33,6 +33,9 @@ internal abstract class SearchModel : IDisposable
 
     protected abstract IReadOnlyList<SearchNode> Nodes { get; }
 
+    /// <summary>Whether a request with its answer is worth a choice of its own: it is where nothing lies between the two.</summary>
+    protected virtual bool HasExchanges => false;
+
     public SearchNode Node(int id) => Nodes[id - 1];
 
     public virtual bool IsUp(int node) => Node(node).IsUp;
@@ -76,16 +79,16 @@ internal abstract class SearchModel : IDisposable
             switch (choice.Kind)
             {
                 case ChoiceKind.Deliver:
-                    Pool.Deliver(Pool.Head(choice.Node, choice.Peer)!);
+                    Pool.Deliver(Require(Pool.Head(choice.Node, choice.Peer)));
                     break;
                 case ChoiceKind.DeliverLate:
-                    Pool.Deliver(Pool.Late(choice.Node, choice.Peer)!);
+                    Pool.Deliver(Require(Pool.Late(choice.Node, choice.Peer)));
                     break;
                 case ChoiceKind.Exchange:
-                    Exchange(Pool.Head(choice.Node, choice.Peer)!);
+                    Exchange(Require(Pool.Head(choice.Node, choice.Peer)));
                     break;
                 case ChoiceKind.GiveUp:
-                    Pool.GiveUp(Pool.Head(choice.Node, choice.Peer)!);
+                    Pool.GiveUp(Require(Pool.Head(choice.Node, choice.Peer)));
                     break;
                 case ChoiceKind.Settle:
                     Settle(choice.Node, choice.Peer);
@@ -183,6 +186,9 @@ internal abstract class SearchModel : IDisposable
         }
     }
 
+    private static InFlight Require(InFlight? message) =>
+        message ?? throw new InvalidOperationException("there is no such message on its way");
+
     private void Check()
     {
         foreach (var node in Nodes)
@@ -211,8 +217,11 @@ internal abstract class SearchModel : IDisposable
                 choices.Add(new Choice(ChoiceKind.Deliver, from, to));
                 if (!message.IsReply)
                 {
-                    choices.Add(new Choice(ChoiceKind.Exchange, from, to));
                     choices.Add(new Choice(ChoiceKind.GiveUp, from, to));
+                    if (HasExchanges)
+                    {
+                        choices.Add(new Choice(ChoiceKind.Exchange, from, to));
+                    }
                 }
 
                 if (pairs.Add((Math.Min(from, to), Math.Max(from, to))) && Math.Min(from, to) > 0)

@@ -5,7 +5,7 @@ using Weir.Testing.Support;
 namespace Weir.Simulation.Exhaustive;
 
 /// <summary>A node of a search: its disk, which outlives it, and while it runs its state machines.</summary>
-internal abstract class SearchNode(SearchModel model, int nodeId) : IPeerNetwork
+internal abstract class SearchNode(SearchModel model, int nodeId, SimulatedDisk disk) : IPeerNetwork
 {
     public int NodeId => nodeId;
 
@@ -16,7 +16,7 @@ internal abstract class SearchNode(SearchModel model, int nodeId) : IPeerNetwork
     /// <summary>What its log holds on stable storage, as it was before a crash while it is down.</summary>
     public LogShape Durable { get; private set; } = LogShape.Empty;
 
-    public SimulatedDisk Disk { get; private set; } = new();
+    public SimulatedDisk Disk { get; private set; } = disk;
 
     protected SearchModel Model => model;
 

@@ -16,6 +16,9 @@ public sealed record SearchOptions
     /// <summary>What is searched.</summary>
     public required SearchSubject Subject { get; init; }
 
+    /// <summary>Steps that lead to where the search starts; its bounds count from there.</summary>
+    public IReadOnlyList<string> Prefix { get; init; } = [];
+
     /// <summary>Most steps from the start.</summary>
     public int Depth { get; init; } = 8;
 
@@ -25,8 +28,8 @@ public sealed record SearchOptions
     /// <summary>Most records that are published on one path.</summary>
     public int Records { get; init; } = 2;
 
-    /// <summary>Highest leader epoch that an election is started for.</summary>
-    public int Epochs { get; init; } = 3;
+    /// <summary>Most leader epochs on one path, after the one at its start.</summary>
+    public int Epochs { get; init; } = 2;
 
     /// <summary>A bug to put in.</summary>
     public SeededBug Bug { get; init; }
