@@ -16,15 +16,21 @@ public sealed class ExplicitSearch(SearchOptions options)
     private volatile bool _isOver;
     private long _steps;
 
-    /// <summary>Plays one path, and tells of each state on it.</summary>
+    /// <summary>Plays one path, and tells of each state on it. What is not possible, as without the bug, is left out.</summary>
+    /// <returns>What went wrong; null if nothing did.</returns>
     public static string? Replay(SearchOptions options, IEnumerable<string> choices, Action<string> log)
     {
         using var model = Create(options);
         log($"start: {model.Describe()}");
-        foreach (var choice in choices.TakeWhile(_ => model.Violation is null))
+        foreach (var choice in choices.Select(Choice.Parse).TakeWhile(_ => model.Violation is null))
         {
-            model.Do(Choice.Parse(choice));
-            log($"{choice}: {model.Describe()}");
+            var isPossible = IsPossible(model, choice);
+            if (isPossible)
+            {
+                model.Do(choice);
+            }
+
+            log($"{choice}: {(isPossible ? model.Describe() : "not possible")}");
         }
 
         return model.Violation;
@@ -33,7 +39,7 @@ public sealed class ExplicitSearch(SearchOptions options)
     /// <summary>Searches until the bounds or the first violation.</summary>
     public SearchResult Run()
     {
-        using var start = Create(options);
+        using var start = Create(options, isChecked: true);
         var frontier = new List<Found> { See(start, -1, default, faults: 0)! };
         _states.Add((-1, default));
         var depth = 0;
@@ -48,12 +54,25 @@ public sealed class ExplicitSearch(SearchOptions options)
             _elapsed.Elapsed, failure?.Violation, failure is null ? [] : [.. options.Prefix, .. PathTo(failure).Select(static choice => choice.ToString())]);
     }
 
-    private static SearchModel Create(SearchOptions options)
+    private static bool IsPossible(SearchModel model, Choice choice)
+    {
+        var possible = new List<Choice>();
+        model.Collect(possible);
+        return possible.Contains(choice);
+    }
+
+    private static SearchModel Create(SearchOptions options, bool isChecked = false)
     {
         SearchModel model = options.Subject == SearchSubject.Quorum ? new QuorumModel(options) : new PartitionModel(options);
         foreach (var choice in options.Prefix)
         {
-            model.Do(Choice.Parse(choice));
+            var step = Choice.Parse(choice);
+            if (isChecked && !IsPossible(model, step))
+            {
+                throw new ArgumentException($"{choice} is not possible where the prefix has it");
+            }
+
+            model.Do(step);
         }
 
         return model;
