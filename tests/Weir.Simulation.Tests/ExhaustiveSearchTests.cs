@@ -33,6 +33,19 @@ public sealed class ExhaustiveSearchTests
         Assert.True(result.States > states, $"only {result.States} states were seen");
     }
 
+    [Theory]
+    [InlineData(SearchSubject.Quorum)]
+    [InlineData(SearchSubject.Partition)]
+    public void The_same_bounds_give_the_same_states(SearchSubject subject)
+    {
+        var options = new SearchOptions { Subject = subject, Depth = 4, Faults = 1 };
+
+        var first = new ExplicitSearch(options with { Threads = 1 }).Run();
+        var second = new ExplicitSearch(options with { Threads = 3 }).Run();
+
+        Assert.Equal(first.States, second.States);
+    }
+
     /// <summary>
     /// Bugs with the most steps and faults that they need, and the steps that lead to where they are looked for: nothing where
     /// the search finds the whole way within seconds.

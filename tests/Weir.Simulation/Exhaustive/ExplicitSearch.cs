@@ -51,7 +51,8 @@ public sealed class ExplicitSearch(SearchOptions options)
 
         return new SearchResult(
             _seen.Count, _steps, _isOver && failure is null ? depth - 1 : depth, frontier.Count == 0 && failure is null,
-            _elapsed.Elapsed, failure?.Violation, failure is null ? [] : [.. options.Prefix, .. PathTo(failure).Select(static choice => choice.ToString())]);
+            _elapsed.Elapsed, failure?.Violation,
+            failure is null ? [] : [.. options.Prefix, .. PathTo(failure).Select(static choice => choice.ToString())]);
     }
 
     private static bool IsPossible(SearchModel model, Choice choice)

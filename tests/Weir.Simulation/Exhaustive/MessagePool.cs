@@ -60,7 +60,9 @@ internal sealed class MessagePool(SearchModel model)
     public void GiveUp(InFlight message)
     {
         message.Exchange.IsGivenUp = true;
-        model.Post(message.From, message.Exchange.Incarnation, () => message.Exchange.Complete(null, ErrorCode.RequestTimedOut, string.Empty));
+        model.Post(
+            message.From, message.Exchange.Incarnation,
+            () => message.Exchange.Complete(null, ErrorCode.RequestTimedOut, string.Empty));
     }
 
     /// <summary>A node is gone: what was meant for it is lost, and nobody waits for what it sent.</summary>

@@ -94,7 +94,8 @@ internal sealed class PartitionModel : SearchModel
         var durable = _brokers.Count(other => other.Durable.EpochAt(offset) == _history.Epochs[(int)offset]);
         if (durable < 2)
         {
-            Violate("AcknowledgedIsDurable", $"{broker.NodeId} acknowledged {offset}, which is on stable storage of {durable}: {Describe()}");
+            Violate(
+                "AcknowledgedIsDurable", $"{broker.NodeId} acknowledged {offset}, which is on stable storage of {durable}: {Describe()}");
         }
     }
 
@@ -107,8 +108,8 @@ internal sealed class PartitionModel : SearchModel
             {
                 { IsUp: false } => $"{broker.NodeId} down, durable {broker.Durable}",
                 { Replica: null } => $"{broker.NodeId} starting",
-                { Replica: { } replica } => $"{broker.NodeId} {replica.Role} e{replica.LeaderEpoch} isr {string.Join(',', replica.State!.Isr)}"
-                    + $" hw {replica.HighWatermark} log {broker.Log} {replica.DescribeProgress()}",
+                { Replica: { } replica } => $"{broker.NodeId} {replica.Role} e{replica.LeaderEpoch}"
+                    + $" isr {string.Join(',', replica.State!.Isr)} hw {replica.HighWatermark} log {broker.Log} {replica.DescribeProgress()}",
             }));
     }
 

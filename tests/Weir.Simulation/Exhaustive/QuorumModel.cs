@@ -9,8 +9,8 @@ using Weir.Testing.Support;
 namespace Weir.Simulation.Exhaustive;
 
 /// <summary>
-/// Three voters of the metadata quorum, which have made their cluster and elected 1 in epoch 2: elections, records, crashes, in any order. A fetch
-/// brings one batch, so that a follower may be between any two.
+/// Three voters of the metadata quorum, which have made their cluster and elected 1 in epoch 2: elections, records, crashes,
+/// in any order. A fetch brings one batch, so that a follower may be between any two.
 /// </summary>
 internal sealed class QuorumModel : SearchModel
 {
@@ -90,7 +90,8 @@ internal sealed class QuorumModel : SearchModel
 
     /// <inheritdoc/>
     public override string Describe() => string.Join("; ", _peers.Select(static peer => peer.IsUp
-        ? $"{peer.NodeId} {peer.Quorum.Role} e{peer.Quorum.Epoch} leader {peer.Quorum.LeaderId} hw {peer.Quorum.HighWatermark} log {peer.Log} durable {peer.Store.DurableOffset}"
+        ? $"{peer.NodeId} {peer.Quorum.Role} e{peer.Quorum.Epoch} leader {peer.Quorum.LeaderId} "
+            + $"hw {peer.Quorum.HighWatermark} log {peer.Log} durable {peer.Store.DurableOffset}"
         : $"{peer.NodeId} down, durable {peer.Durable}"));
 
     /// <inheritdoc/>
@@ -216,7 +217,8 @@ internal sealed class QuorumModel : SearchModel
         if (complete < 2)
         {
             Violate(
-                "MajorityReachedHighWatermark", $"{_history.Epochs.Count} records are committed, and on stable storage of {complete} voters: {Describe()}");
+                "MajorityReachedHighWatermark",
+                $"{_history.Epochs.Count} records are committed, and on stable storage of {complete} voters: {Describe()}");
         }
     }
 
@@ -250,7 +252,8 @@ internal sealed class QuorumModel : SearchModel
         _leaders[epoch] = peer.NodeId;
         if (epoch == _leaders.Keys.Max() && _history.FirstMissing(peer.Log) is >= 0 and var missing)
         {
-            Violate("LeaderCompleteness", $"{peer.NodeId} leads in epoch {epoch} without the committed record at {missing}: {Describe()}");
+            Violate(
+                "LeaderCompleteness", $"{peer.NodeId} leads in epoch {epoch} without the committed record at {missing}: {Describe()}");
         }
     }
 }

@@ -26,7 +26,8 @@ public static class SearchCommand
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{options.Subject}: {result.States} states, {result.Steps} steps, depth {result.Depth}, at most {options.Faults} faults, "
-                + $"{options.Records} records and {options.Epochs} elections, {result.Elapsed.TotalSeconds:F1} s{(result.IsExhausted ? ", exhausted" : string.Empty)}"));
+                + $"{options.Records} records and {options.Epochs} elections, {result.Elapsed.TotalSeconds:F1} s"
+                + $"{(result.IsExhausted ? ", exhausted" : string.Empty)}"));
         if (result.Violation is null)
         {
             Console.WriteLine("no violation");

@@ -136,7 +136,8 @@ internal sealed class StateHash(Func<StateHash, object, bool> visit)
             IsIgnored = typeof(Type).IsAssignableFrom(type)
                 || Array.Exists(Ignored, name => space.StartsWith(name, StringComparison.Ordinal));
             IsCollection = type.IsArray
-                || (typeof(IEnumerable).IsAssignableFrom(type) && space.StartsWith("System", StringComparison.Ordinal) && !type.IsValueType);
+                || (typeof(IEnumerable).IsAssignableFrom(type) && !type.IsValueType
+                    && space.StartsWith("System", StringComparison.Ordinal));
             if (IsIgnored || IsCollection || typeof(Delegate).IsAssignableFrom(type))
             {
                 return;
