@@ -257,6 +257,12 @@ public sealed class MetadataController(int maxPartitions = MetadataController.De
         {
             var replicas = placement.Place(replicationFactor);
             int[] alive = [.. replicas.Where(id => image.FindBroker(id) is { Fenced: false })];
+            if (alive.Length == 0)
+            {
+                throw new ProtocolException(
+                    ErrorCode.LeaderNotAvailable, $"none of brokers {string.Join(", ", replicas)} is up to lead the new partition");
+            }
+
             return new PartitionAssignment { Index = index, Leader = alive[0], Replicas = replicas, Isr = alive };
         }),
     ];

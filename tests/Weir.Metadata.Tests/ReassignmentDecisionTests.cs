@@ -26,6 +26,15 @@ public sealed class ReassignmentDecisionTests
     public void Leader_that_moves_away_is_followed_by_a_new_replica()
     {
         Shows("4 of 4,5 / ", _cluster.Move(4, 5).InSync(1, 2, 3, 4, 5));
+        Assert.Equal(2, _cluster.Partition.LeaderEpoch);
+    }
+
+    [Fact]
+    public void Added_replica_begins_another_leader_epoch_as_it_may_have_been_one_before()
+    {
+        _cluster.Move(1, 2, 4);
+        Assert.Equal((1, 1), (_cluster.Partition.Leader, _cluster.Partition.LeaderEpoch));
+        _cluster.InSync(1, 2, 3, 4).Move(2, 1, 4);
         Assert.Equal(1, _cluster.Partition.LeaderEpoch);
     }
 
