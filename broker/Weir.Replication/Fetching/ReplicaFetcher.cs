@@ -172,8 +172,12 @@ internal sealed class ReplicaFetcher(
         {
             if (followed.Replica.DescribeFetch() is { } fetch)
             {
+                if (followed.FirstRequest is null || followed.LeaderEpoch != fetch.LeaderEpoch)
+                {
+                    followed.FirstRequest = (_sessionId, _sessionEpoch);
+                }
+
                 followed.LeaderEpoch = fetch.LeaderEpoch;
-                followed.FirstRequest ??= (_sessionId, _sessionEpoch);
                 fetches.Add(fetch);
                 if (fetch.SettledOffset < fetch.FetchOffset)
                 {
@@ -288,10 +292,13 @@ internal sealed class ReplicaFetcher(
 
         public int LeaderEpoch { get; set; }
 
-        /// <summary>The request that first told the leader of it; null before that.</summary>
+        /// <summary>The request that first told the leader of it in this leader epoch; null before that.</summary>
         public (long SessionId, int SessionEpoch)? FirstRequest { get; set; }
 
-        /// <summary>Whether the answer to a request may be meant for it: not for what was here before under the same name.</summary>
+        /// <summary>
+        /// Whether the answer to a request may be meant for it: not for what was here under the same name before, nor of an older
+        /// leader epoch. By what it brings it could not be told apart.
+        /// </summary>
         public bool IsMeant(FetchReplicaRequest request) => FirstRequest is { } first
             && (request.SessionId != first.SessionId || request.SessionEpoch >= first.SessionEpoch);
 

@@ -29,6 +29,7 @@ internal sealed class PartitionModel : SearchModel
     private readonly SortedDictionary<int, int> _leaders = [];
     private readonly CommitHistory _history;
     private Dictionary<long, (int Index, long Base)> _sessions = [];
+    private long _fetcherEpoch;
 
     public PartitionModel(SearchOptions options)
         : base(options)
@@ -261,7 +262,8 @@ internal sealed class PartitionModel : SearchModel
                 hash.Add(NowMs - follower.CaughtUpMs > ReplicaLagMs);
                 return true;
             case ReplicaFetcher fetcher:
-                VisitSession(hash, SessionId(fetcher), SessionEpoch(fetcher));
+                _fetcherEpoch = SessionEpoch(fetcher);
+                VisitSession(hash, SessionId(fetcher), _fetcherEpoch);
                 return false;
             case FetchSession session:
                 VisitSession(hash, session.SessionId, session.NextEpoch);
@@ -332,6 +334,7 @@ internal sealed class PartitionModel : SearchModel
     private long Normalize(string name, long value) => name switch
     {
         "brokerEpoch" => _controller.OrdinalOf(value),
+        "positionEpoch" => value == int.MaxValue ? -1 : _fetcherEpoch - value,
         "partitionEpoch" => _controller.Partition.PartitionEpoch - value,
         _ => value,
     };

@@ -114,7 +114,7 @@ internal sealed class QuorumModel : SearchModel
                 choices.Add(new Choice(ChoiceKind.Timeout, peer.NodeId));
             }
 
-            if (!Pool.IsWaiting(peer.NodeId))
+            if (!Pool.IsWaiting(peer.NodeId) && NowMs < peer.Quorum.ElectionDeadlineMs)
             {
                 choices.Add(new Choice(ChoiceKind.Poll, peer.NodeId));
             }
@@ -187,6 +187,7 @@ internal sealed class QuorumModel : SearchModel
                 hash.Add(image.QuorumEpoch);
                 return true;
             case QuorumNode node:
+                hash.Add(NowMs >= node.ElectionDeadlineMs);
                 hash.Add(node.LastLeaderContactMs < 0 || NowMs - node.LastLeaderContactMs >= ElectionTimeoutMs);
                 return false;
             case QuorumFollower follower:
