@@ -4,7 +4,8 @@ namespace Weir.Simulation.Tests;
 
 /// <summary>
 /// The harness is trusted only as far as it finds bugs that are put in. Each leaves out one rule that safety rests on; each
-/// must be found within some seeds.
+/// must be found within some seeds. What random orders meet too seldom, such as a fetch without the fence of the leader epoch,
+/// the search of all orders finds.
 /// </summary>
 [Trait("Category", "Simulation")]
 public sealed class SeededBugTests
@@ -20,7 +21,6 @@ public sealed class SeededBugTests
         { SeededBug.QuorumNoTruncation, null, 1, 60 },
         { SeededBug.QuorumCommitsWithoutMajority, null, 1, 20 },
         { SeededBug.ReplicaFetchBeforeFlush, null, 1, 20 },
-        { SeededBug.ReplicaNoEpochFence, FaultKinds.Kill | FaultKinds.Pause | FaultKinds.OneWay | FaultKinds.Partition | FaultKinds.SlowDisk, 190, 80 },
         { SeededBug.ReplicaTruncatesToHighWatermark, null, 1, 40 },
         { SeededBug.ReplicaMinimalIsr, null, 30, 80 },
         { SeededBug.ReplicaAcksBelowMinIsr, null, 1, 20 },
