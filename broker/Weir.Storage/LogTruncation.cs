@@ -22,8 +22,9 @@ internal sealed class LogTruncation(ILogFiles files, string directory, SegmentSe
 
         ForgetProducersAbove(end);
 
-        // Recovery takes what is missing below the recovery offset for damage.
-        checkpoint.Write(Math.Min(checkpoint.Current.RecoveryOffset, end), logStartOffset, isClean: false, sync: true);
+        // Everything that is written is synced by now. Recovery takes what is missing below the recovery offset for damage, and
+        // must not take damage there for a torn write.
+        checkpoint.Write(end, logStartOffset, isClean: false, sync: true);
         for (var i = all.Length - 1; i >= 0 && all[i].BaseOffset > (keep?.BaseOffset ?? -1); i--)
         {
             Delete(all[i]);
