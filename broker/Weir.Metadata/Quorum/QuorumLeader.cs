@@ -161,11 +161,11 @@ internal sealed class QuorumLeader
         _progress.GetValueOrDefault(nodeId) is { } progress && progress.DirectoryId == directoryId
             && progress.FetchOffset >= _node.HighWatermark && _node.NowMs - progress.LastFetchMs < _node.Options.CheckQuorumMs;
 
-    /// <summary>Asks the voter that is furthest to stand for election.</summary>
+    /// <summary>Asks a voter that has everything to stand for election; one that lacks something would lose it, and time.</summary>
     public void Transfer()
     {
-        var successor = _node.Voters.Voters.Where(voter => !IsSelf(voter) && !Missing().Contains(voter.NodeId))
-            .OrderByDescending(voter => _progress.GetValueOrDefault(voter.NodeId)?.FetchOffset ?? -1).FirstOrDefault();
+        var successor = _node.Voters.Voters.FirstOrDefault(voter => !IsSelf(voter) && !Missing().Contains(voter.NodeId)
+            && _progress.GetValueOrDefault(voter.NodeId)?.FetchOffset >= Store.EndOffset);
         if (successor is not null)
         {
             var request = new TransferLeadershipRequest

@@ -243,7 +243,7 @@ public sealed class QuorumNode
         return Append([QuorumRecords.From(voters)], nowMs);
     }
 
-    /// <summary>Asks the voter that is furthest to take over; nothing happens if none is close.</summary>
+    /// <summary>Asks a voter that has everything to take over; nothing happens if none has, so ask again.</summary>
     public void TransferLeadership(long nowMs)
     {
         NowMs = nowMs;

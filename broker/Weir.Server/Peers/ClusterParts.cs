@@ -20,6 +20,7 @@ namespace Weir.Server.Peers;
 /// <summary>What makes a broker a member of its cluster: state machines, the loops that drive them, the way to its peers.</summary>
 internal sealed class ClusterParts : IAsyncDisposable
 {
+    private static readonly TimeSpan TransferTimeout = TimeSpan.FromSeconds(1);
     private readonly BrokerContext _broker;
     private readonly BrokerIdentity _identity;
     private readonly ImmutableArray<Voter> _configured;
@@ -145,22 +146,37 @@ internal sealed class ClusterParts : IAsyncDisposable
             return;
         }
 
-        _metadataLoop.Post(() =>
+        _metadataLoop.Post(Node.Session.RequestStop);
+        if (!await WaitAsync(() => Node.Session.MayStop, _broker.Options.DrainTimeout).ConfigureAwait(false))
         {
-            Node.Session.RequestStop();
-            Node.Quorum.TransferLeadership(_metadataLoop.NowMs);
-        });
-        var started = _broker.Time.GetTimestamp();
-        while (!Node.Session.MayStop)
-        {
-            if (_broker.Time.GetElapsedTime(started) > _broker.Options.DrainTimeout)
+            ServerLog.DrainTimedOut(_broker.Logger, _broker.Options.DrainTimeout);
+            return;
+        }
+
+        // The controller last: what is above is decided by it. Nobody waits long for an election that does not come about.
+        await WaitAsync(
+            () =>
             {
-                ServerLog.DrainTimedOut(_broker.Logger, _broker.Options.DrainTimeout);
-                return;
+                _metadataLoop.Post(() => Node.Quorum.TransferLeadership(_metadataLoop.NowMs));
+                return Node.Quorum.LeaderId != _self;
+            },
+            TransferTimeout).ConfigureAwait(false);
+    }
+
+    private async Task<bool> WaitAsync(Func<bool> isReached, TimeSpan timeout)
+    {
+        var started = _broker.Time.GetTimestamp();
+        while (!isReached())
+        {
+            if (_broker.Time.GetElapsedTime(started) > timeout)
+            {
+                return false;
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(10), _broker.Time).ConfigureAwait(false);
         }
+
+        return true;
     }
 
     /// <summary>Stops the loops; the logs stay open.</summary>

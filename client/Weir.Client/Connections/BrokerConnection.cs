@@ -26,6 +26,8 @@ internal sealed class BrokerConnection : IAsyncDisposable
     private WeirException? _reason;
     private int _partsRunning = 2;
     private HelloResponse _hello = new();
+    private TimeSpan _reconnectAfter;
+    private long _drainedAt;
 
     private BrokerConnection(Socket socket, ServerAddress address, WeirClientOptions options, ILogger logger)
     {
@@ -56,8 +58,15 @@ internal sealed class BrokerConnection : IAsyncDisposable
     /// <summary>Completes, never faulted, once everything that waited on the connection was told of its end.</summary>
     public Task Ended => _ended.Task;
 
-    /// <summary>When the broker asked to come back; zero if it did not.</summary>
-    public TimeSpan ReconnectAfter { get; private set; }
+    /// <summary>How long the broker asked to stay away, from now on; zero if it did not, or that time is over.</summary>
+    public TimeSpan ReconnectAfter
+    {
+        get
+        {
+            var left = _reconnectAfter - Time.GetElapsedTime(_drainedAt);
+            return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+        }
+    }
 
     internal TimeProvider Time => _options.TimeProvider;
 
@@ -268,7 +277,8 @@ internal sealed class BrokerConnection : IAsyncDisposable
                 break;
             case ApiKey.Drain:
                 var drain = WireReader.ReadAll<DrainPush>(body, header.Version);
-                ReconnectAfter = TimeSpan.FromMilliseconds(Math.Clamp(drain.ReconnectAfterMs, 0, 600_000));
+                _drainedAt = Time.GetTimestamp();
+                _reconnectAfter = TimeSpan.FromMilliseconds(Math.Clamp(drain.ReconnectAfterMs, 0, 600_000));
                 ClientLog.Draining(_logger, Address, drain.Reason, drain.ReconnectAfterMs);
                 break;
             default:

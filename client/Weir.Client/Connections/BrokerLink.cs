@@ -126,7 +126,8 @@ internal sealed class BrokerLink(
         var wait = Backoff.Delay(options.ReconnectBackoff, options.ReconnectBackoffMax, _failures);
         if (_failures == 0 && _connection is { } last)
         {
-            wait = last.ReconnectAfter < options.ReconnectBackoffMax ? last.ReconnectAfter : options.ReconnectBackoffMax;
+            var asked = last.ReconnectAfter;
+            wait = asked < options.ReconnectBackoffMax ? asked : options.ReconnectBackoffMax;
         }
 
         await Task.Delay(wait, options.TimeProvider, closing).ConfigureAwait(false);
