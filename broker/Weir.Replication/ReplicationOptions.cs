@@ -15,12 +15,6 @@ public sealed record ReplicationOptions
     /// <summary>Bytes of one partition in one fetch reply, so that none starves the others. Default 2 MiB.</summary>
     public int FetchPartitionBytes { get; init; } = 2 * 1024 * 1024;
 
-    /// <summary>
-    /// Bytes per second that replicas which are being added may fetch from one leader, so that live traffic goes on. Default
-    /// no bound.
-    /// </summary>
-    public long CatchUpBytesPerSecond { get; init; } = long.MaxValue;
-
     /// <summary>When a request to a peer is given up. Default 2 s, above <see cref="FetchWaitMs"/>.</summary>
     public int RequestTimeoutMs { get; init; } = 2000;
 

@@ -100,6 +100,9 @@ public sealed class PartitionLog : IDisposable
     /// <summary>Whether something was written that is not synced.</summary>
     public bool HasUnsynced => DurableOffset < WrittenOffset;
 
+    /// <summary>Bytes that were appended and are not written to the file yet.</summary>
+    public long UnflushedBytes => Volatile.Read(ref _unflushedBytes);
+
     /// <summary>Bytes of batches on disk.</summary>
     public long SizeBytes
     {

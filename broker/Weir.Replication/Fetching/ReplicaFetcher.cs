@@ -17,6 +17,9 @@ internal sealed class ReplicaFetcher(
     /// <summary>A second fetch overtakes the one that waits, which the leader then answers at once.</summary>
     private const int MaxInFlight = 2;
 
+    /// <summary>An answer with so much of one partition is not the last for now.</summary>
+    private const int ReadOnBytes = 512 * 1024;
+
     private readonly Lock _gate = new();
     private readonly Dictionary<LogIdentity, Followed> _followed = [];
     private readonly List<PartitionKey> _forgotten = [];
@@ -93,6 +96,13 @@ internal sealed class ReplicaFetcher(
 
     private static bool IsSettled(Replica replica) =>
         replica.SettledOffset >= replica.Log.LogEndOffset || replica.Log.State == LogState.Stopped;
+
+    /// <summary>
+    /// Whether to fetch on before what came is settled: where much came there is more, and the disk need not wait for the network.
+    /// The next fetch says how far it is settled.
+    /// </summary>
+    private static bool MayReadOn(Replica replica, FetchedPartition fetched) =>
+        fetched.RecordBytes >= ReadOnBytes && replica.Log.UnflushedBytes <= replica.Log.Options.MaxUnflushedBytes / 2;
 
     private bool Drop(LogIdentity identity)
     {
@@ -257,7 +267,8 @@ internal sealed class ReplicaFetcher(
             _forgotten.Add(new PartitionKey { TopicId = fetched.TopicId, Partition = fetched.Partition });
         }
 
-        if (changed && !IsSettled(replica) && !options.Omits.HasFlag(OmittedReplicationRules.SettleBeforeFetch))
+        if (changed && !IsSettled(replica) && !MayReadOn(replica, fetched)
+            && !options.Omits.HasFlag(OmittedReplicationRules.SettleBeforeFetch))
         {
             _settling.Add(followed);
         }
