@@ -1,3 +1,4 @@
+using Weir.Protocol.Messages;
 using Xunit;
 
 namespace Weir.Simulation.Tests;
@@ -273,6 +274,46 @@ public sealed class ScenarioTests
         Assert.Equal(acknowledged, scenario.Oracle.Acknowledged);
         Assert.True(scenario.Oracle.Read > read, "the survivor did not serve what is committed");
         End(scenario);
+    }
+
+    [Fact]
+    public void A_move_goes_no_faster_than_it_may()
+    {
+        const int BytesPerSecond = 5_000;
+        var scenario = Start(seed: 21, new ClusterShape { Brokers = 4, Voters = 3 });
+        scenario.RunFor(30_000);
+        var bytes = scenario.Leader(0)!.Node!.Replicas.Table.Find(new Storage.LogIdentity(scenario.TopicId, 0))!.Log.SizeBytes;
+        Ask(scenario, new AlterTopicRequest
+        {
+            Name = "events",
+            Configs = [new ConfigEntry { Name = "reassignment.bytes.per.second", Value = $"{BytesPerSecond}" }],
+        });
+        var present = Partition(scenario).Replicas;
+        var added = Enumerable.Range(1, 4).Single(id => !present.Contains(id));
+        Ask(scenario, new ReassignPartitionsRequest
+        {
+            Topic = "events",
+            Partitions = [new ReplicaAssignment { Partition = 0, Replicas = [.. present.Take(2), added] }],
+        });
+        var started = scenario.World.NowUs;
+        scenario.Require(600_000, () => !Partition(scenario).IsReassigning && Partition(scenario).Isr.Contains(added), "the replica has moved");
+
+        var seconds = (scenario.World.NowUs - started) / 1_000_000.0;
+        Assert.True(bytes > 10 * BytesPerSecond, $"{bytes} bytes are too few to tell");
+        Assert.True(seconds >= 0.9 * bytes / BytesPerSecond, $"{bytes} bytes were moved within {seconds} s");
+        End(scenario);
+    }
+
+    private static Metadata.PartitionImage Partition(Scenario scenario) =>
+        scenario.Controller!.Image.Find(scenario.TopicId)!.Partitions[0];
+
+    private static void Ask(Scenario scenario, Protocol.Wire.IMessage request)
+    {
+        var isDone = false;
+        var controller = scenario.Controller!;
+        controller.Run(controller.Incarnation, () => controller.Serve(
+            request, _ => isDone = true, (code, text) => Assert.Fail($"{code}: {text}")));
+        scenario.Require(5000, () => isDone, "the controller answers");
     }
 
     private static Scenario Start(ulong seed, ClusterShape? shape = null)
