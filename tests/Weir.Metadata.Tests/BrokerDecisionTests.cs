@@ -179,6 +179,15 @@ public sealed class BrokerDecisionTests
     }
 
     [Fact]
+    public void Damage_that_is_told_again_while_nobody_leads_changes_nothing()
+    {
+        _cluster.Damage(1).Damage(2).Damage(3);
+        var before = _cluster.Partition;
+        Assert.Equal(-1, before.Leader);
+        Assert.Same(before, _cluster.Damage(3).Partition);
+    }
+
+    [Fact]
     public void Damage_told_by_a_process_of_the_past_is_not_heard()
     {
         var request = new ReportDamageRequest { NodeId = 1, BrokerEpoch = _cluster.Image.FindBroker(1)!.BrokerEpoch - 1 };

@@ -276,6 +276,28 @@ public sealed class ScenarioTests
         End(scenario);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Bits_flipped_in_two_of_three_replicas_at_once_are_repaired_from_the_third(bool leaderLast)
+    {
+        var scenario = Start(seed: 31);
+        scenario.RunFor(5000);
+        var leader = scenario.Leader(0)!;
+        SimulatedBroker[] damaged = [leader, scenario.Cluster.Brokers.First(broker => broker != leader)];
+        foreach (var broker in leaderLast ? damaged.Reverse() : damaged)
+        {
+            FlipBit(scenario, broker, partition: 0);
+        }
+
+        foreach (var broker in leaderLast ? damaged.Reverse() : damaged)
+        {
+            broker.ScrubAll();
+        }
+
+        End(scenario);
+    }
+
     [Fact]
     public void A_move_goes_no_faster_than_it_may()
     {

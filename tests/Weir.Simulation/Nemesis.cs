@@ -38,6 +38,7 @@ public sealed class Nemesis
     private readonly FaultKinds _allowed;
     private readonly int _meanIntervalUs;
     private bool _isOver;
+    private SimulatedBroker? _rotten;
 
     public Nemesis(SimulatedCluster cluster, FaultKinds allowed, int meanIntervalUs)
     {
@@ -194,12 +195,12 @@ public sealed class Nemesis
                 });
                 World.After(10_000_000, broker.Start);
                 return true;
-            case FaultKinds.Wipe when IsWhole():
+            case FaultKinds.Wipe when IsWhole() && IsSoundAgain():
                 broker.Wipe();
                 _cluster.Oracle.OnWiped(broker);
                 StartLater(broker);
                 return true;
-            case FaultKinds.Rot when IsWhole():
+            case FaultKinds.Rot when IsWhole() && IsSoundAgain():
                 return Rot(broker);
             default:
                 return false;
@@ -214,6 +215,19 @@ public sealed class Nemesis
             && broker.Node.Replicas.Table.All.All(static replica => replica.DamagedFrom is null
                 && replica.HighWatermark == replica.Log.DurableOffset))
         && _cluster.IsQuorumWhole;
+
+    /// <summary>Whether what rotted last was found and repaired, or is not there any more.</summary>
+    private bool IsSoundAgain()
+    {
+        _rotten?.ScrubAll();
+        if (_rotten is { IsUp: false } || _rotten?.Node?.Replicas.Table.All.Any(static replica => replica.DamagedFrom is not null) == true)
+        {
+            return false;
+        }
+
+        _rotten = null;
+        return true;
+    }
 
     /// <summary>Flips a bit somewhere in what a log has on stable storage.</summary>
     private bool Rot(SimulatedBroker broker)
@@ -243,6 +257,7 @@ public sealed class Nemesis
         replica.Log.SaveCheckpoint();
         broker.Disk.HealSync();
         broker.Disk.SyncAll();
+        _rotten = broker;
         broker.Disk.Rot(path, _random.Next((int)length), _random.Next(8));
         return true;
     }

@@ -115,8 +115,9 @@ internal static class BrokerDecisions
                 PartitionRules.WithoutTrust(partition, request.NodeId, minIsr), minIsr, image.FindBroker);
 
             // What it acknowledged before no longer holds, nor does a fetch of then that is still on its way: in another epoch
-            // the leader counts from nothing.
-            changes.Set(topic, next.LeaderEpoch == partition.LeaderEpoch ? next with { LeaderEpoch = next.LeaderEpoch + 1 } : next);
+            // a leader counts from nothing.
+            var isSameLeader = next.Leader >= 0 && next.LeaderEpoch == partition.LeaderEpoch;
+            changes.Set(topic, isSameLeader ? next with { LeaderEpoch = next.LeaderEpoch + 1 } : next);
         }
 
         return changes.ToRecords();

@@ -70,16 +70,15 @@ internal sealed class ReplicaRepair(
         options.Omits.HasFlag(OmittedReplicationRules.StepDownBeforeRepair) || replica.State is { } state && state.Leader >= 0 && state.Leader != self
             && !state.Isr.Contains(self) && !state.Elr.Contains(self);
 
-    /// <summary>Whether it was led by another or nobody, and then an operator gave up what is damaged.</summary>
+    /// <summary>Whether the controller had taken it out of sync already, and then an operator gave up what is damaged.</summary>
     private bool IsElectedNevertheless(Replica replica)
     {
-        if (replica.State is not { } state || state.Leader == self)
+        if (replica.State is { } state && !state.Isr.Contains(self) && !state.Elr.Contains(self))
         {
-            return _steppedDown.Contains(replica);
+            _steppedDown.Add(replica);
         }
 
-        _steppedDown.Add(replica);
-        return false;
+        return replica.State?.Leader == self && _steppedDown.Contains(replica);
     }
 
     /// <summary>Cuts off what is damaged and what follows it; the leader has all of it.</summary>
