@@ -1,4 +1,5 @@
 using Weir.Metadata;
+using Weir.Metadata.Records;
 using Weir.Protocol.Errors;
 using Weir.Protocol.Messages;
 using Weir.Metadata.Quorum;
@@ -103,13 +104,20 @@ internal sealed class AlterTopicHandler(ControllerClient controller, MetadataLoo
     protected override async ValueTask<EmptyMessage> HandleAsync(Connection connection, AlterTopicRequest request)
     {
         var response = await base.HandleAsync(connection, request).ConfigureAwait(false);
-        if (connection.PeerNodeId is null && request is { ValidateOnly: false, Partitions: > 0 })
+        if (connection.PeerNodeId is null && !request.ValidateOnly)
         {
-            await follower.WaitAsync(image => image.Find(request.Name) is not { } topic
-                || topic.Partitions.Length >= request.Partitions).ConfigureAwait(false);
+            await follower.WaitAsync(image => image.Find(request.Name) is not { } topic || IsAltered(topic, request))
+                .ConfigureAwait(false);
         }
 
         return response;
+    }
+
+    private static bool IsAltered(TopicImage topic, AlterTopicRequest request)
+    {
+        var asked = request.Configs.Select(static entry => new ConfigSetting { Name = entry.Name, Value = entry.Value });
+        return topic.Partitions.Length >= request.Partitions
+            && topic.Settings.With(asked, topic.ReplicationFactor, []).ChangesFrom(topic.Settings).Length == 0;
     }
 }
 

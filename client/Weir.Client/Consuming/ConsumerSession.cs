@@ -67,7 +67,7 @@ internal sealed class ConsumerSession : IAsyncDisposable
         {
             foreach (var reader in _readers.Values)
             {
-                if (reader.State != SubscriptionState.Needed)
+                if (_isClosed || reader.State != SubscriptionState.Needed)
                 {
                     continue;
                 }

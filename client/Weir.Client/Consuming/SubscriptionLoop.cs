@@ -97,6 +97,7 @@ internal sealed class SubscriptionLoop(
             news = _news.Task;
         }
 
+        ct.ThrowIfCancellationRequested();
         var needed = session.TakeNeeded(cluster.Time.GetTimestamp(), out _);
         if (needed.Count > 0)
         {
