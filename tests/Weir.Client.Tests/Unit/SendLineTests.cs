@@ -72,12 +72,12 @@ public sealed class SendLineTests
 
         lock (_lock)
         {
-            if (_room == 0)
+            if (Volatile.Read(ref _room) == 0)
             {
                 return false;
             }
 
-            _room--;
+            Interlocked.Decrement(ref _room);
             _appended.Add(waiting.Record.Partition!.Value);
             return true;
         }
