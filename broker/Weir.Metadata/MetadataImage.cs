@@ -22,6 +22,8 @@ public sealed record MetadataImage
     private ImmutableDictionary<string, TopicImage> _byName = ImmutableDictionary.Create<string, TopicImage>(StringComparer.Ordinal);
     private ImmutableDictionary<Guid, TopicImage> _byId = ImmutableDictionary<Guid, TopicImage>.Empty;
     private ImmutableSortedDictionary<int, BrokerImage> _brokers = ImmutableSortedDictionary<int, BrokerImage>.Empty;
+    private ImmutableDictionary<Guid, GroupImage> _groups = ImmutableDictionary<Guid, GroupImage>.Empty;
+    private ImmutableDictionary<string, Guid> _groupIds = ImmutableDictionary.Create<string, Guid>(StringComparer.Ordinal);
     private ImmutableHashSet<Guid> _deleted = [];
     private ImmutableQueue<Guid> _deletedInOrder = [];
 
@@ -72,6 +74,15 @@ public sealed record MetadataImage
 
     /// <summary>The topic of an id; null if there is none.</summary>
     public TopicImage? Find(Guid topicId) => _byId.GetValueOrDefault(topicId);
+
+    /// <summary>Declared groups, in no order.</summary>
+    public IEnumerable<GroupImage> Groups => _groups.Values;
+
+    /// <summary>The group of an id; null if there is none.</summary>
+    public GroupImage? FindGroup(Guid groupId) => _groups.GetValueOrDefault(groupId);
+
+    /// <summary>The group of a name; null if there is none.</summary>
+    public GroupImage? FindGroup(string name) => _groupIds.TryGetValue(name, out var id) ? FindGroup(id) : null;
 
     /// <summary>Whether a topic of this id lived and was deleted: only then may its data go.</summary>
     public bool WasDeleted(Guid topicId) => _deleted.Contains(topicId);

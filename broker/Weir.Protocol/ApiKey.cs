@@ -107,4 +107,61 @@ public enum ApiKey : ushort
 
     /// <summary>Chooses leaders: the preferred ones, or one that may lack records.</summary>
     ElectLeaders = 45,
+
+    /// <summary>Declares a consumer group.</summary>
+    CreateGroup = 50,
+
+    /// <summary>Changes a group's declaration.</summary>
+    AlterGroup = 51,
+
+    /// <summary>Deletes a group and what it has consumed.</summary>
+    DeleteGroup = 52,
+
+    /// <summary>The declared groups.</summary>
+    ListGroups = 53,
+
+    /// <summary>A group's declaration, members, offsets and lag.</summary>
+    DescribeGroup = 54,
+
+    /// <summary>Moves the offsets of a group.</summary>
+    ResetGroup = 55,
+
+    /// <summary>Which broker coordinates a group.</summary>
+    FindCoordinator = 56,
+
+    /// <summary>Changes a setting of the cluster.</summary>
+    AlterCluster = 57,
+
+    /// <summary>A member enters a group, on this connection.</summary>
+    JoinGroup = 60,
+
+    /// <summary>A member lives, and which partitions it holds.</summary>
+    GroupHeartbeat = 61,
+
+    /// <summary>A member leaves its group.</summary>
+    LeaveGroup = 62,
+
+    /// <summary>What a member of a stream group may consume, pushed by the coordinator.</summary>
+    GroupAssignment = 63,
+
+    /// <summary>Commits offsets of a stream group.</summary>
+    CommitOffsets = 64,
+
+    /// <summary>Records of a queue or keyed group, pushed by the coordinator.</summary>
+    GroupDeliver = 65,
+
+    /// <summary>Acknowledges, rejects, releases or extends records of a queue or keyed group.</summary>
+    Settle = 66,
+
+    /// <summary>The coordinator ended a member's session.</summary>
+    GroupSessionEnded = 67,
+
+    /// <summary>Offsets of partitions with their times, from their leader.</summary>
+    LookUpOffsets = 70,
+
+    /// <summary>Between brokers: reads committed batches, waiting for them if there are none.</summary>
+    ReadCommitted = 71,
+
+    /// <summary>The latest record of one key of an entity topic.</summary>
+    GetLatest = 72,
 }

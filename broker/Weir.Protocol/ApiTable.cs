@@ -83,6 +83,25 @@ public static class ApiTable
         VisitPair<CheckBrokerRequest, CheckBrokerResponse>(visitor);
         VisitPair<ReassignPartitionsRequest, EmptyMessage>(visitor);
         VisitPair<ElectLeadersRequest, EmptyMessage>(visitor);
+        VisitPair<CreateGroupRequest, CreateGroupResponse>(visitor);
+        VisitPair<AlterGroupRequest, EmptyMessage>(visitor);
+        VisitPair<DeleteGroupRequest, EmptyMessage>(visitor);
+        VisitPair<ListGroupsRequest, ListGroupsResponse>(visitor);
+        VisitPair<DescribeGroupRequest, DescribeGroupResponse>(visitor);
+        VisitPair<ResetGroupRequest, ResetGroupResponse>(visitor);
+        VisitPair<FindCoordinatorRequest, FindCoordinatorResponse>(visitor);
+        VisitPair<AlterClusterRequest, EmptyMessage>(visitor);
+        VisitPair<JoinGroupRequest, JoinGroupResponse>(visitor);
+        VisitPair<GroupHeartbeatRequest, GroupHeartbeatResponse>(visitor);
+        VisitPair<LeaveGroupRequest, EmptyMessage>(visitor);
+        visitor.Visit<GroupAssignmentPush>(ApiKey.GroupAssignment, MessageRole.BrokerPush, 1);
+        VisitPair<CommitOffsetsRequest, CommitOffsetsResponse>(visitor);
+        visitor.Visit<GroupDeliverPush>(ApiKey.GroupDeliver, MessageRole.BrokerPush, 1);
+        VisitPair<SettleRequest, SettleResponse>(visitor);
+        visitor.Visit<GroupSessionEndedPush>(ApiKey.GroupSessionEnded, MessageRole.BrokerPush, 1);
+        VisitPair<LookUpOffsetsRequest, LookUpOffsetsResponse>(visitor);
+        VisitPair<ReadCommittedRequest, ReadCommittedResponse>(visitor);
+        VisitPair<GetLatestRequest, GetLatestResponse>(visitor);
         visitor.Visit<ErrorMessage>(ApiKey.Hello, MessageRole.Error, 1);
     }
 

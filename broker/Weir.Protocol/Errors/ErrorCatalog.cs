@@ -65,6 +65,20 @@ public static class ErrorCatalog
         new(ErrorCode.InvalidFetchSession, true, false, "Start a new session."),
         new(ErrorCode.UnknownBroker, false, false, "Use a node id from the list of brokers."),
         new(ErrorCode.BrokerNotEmpty, false, false, "Decommission it, wait until it holds nothing, and stop it."),
+        new(ErrorCode.UnknownGroup, false, false, "Declare the group, or check its name."),
+        new(ErrorCode.GroupExists, false, false, "Choose another name, or alter the group that is there."),
+        new(ErrorCode.InvalidGroupName, false, false, "Use 1 to 249 of the characters a-z A-Z 0-9 . _ -"),
+        new(ErrorCode.WrongGroupMode, false, false, "Use what the mode of the group offers, or declare another group."),
+        new(ErrorCode.NotCoordinator, true, false, "Find the coordinator again and ask it."),
+        new(ErrorCode.CoordinatorNotReady, true, false, "Retry: it is about to be."),
+        new(ErrorCode.UnknownMember, false, false, "Drop what you hold and join again."),
+        new(ErrorCode.FencedMember, false, false, "Drop what you hold and join again."),
+        new(ErrorCode.FencedInstance, false, false, "Stop, or give each member an instance id of its own."),
+        new(ErrorCode.NotAssigned, false, false, "Stop consuming the partition: it is another member's, or about to be."),
+        new(ErrorCode.LockExpired, false, false, "Expect the record again; extend locks in time, or raise lock.ms."),
+        new(ErrorCode.GroupNotEmpty, false, false, "Stop its members, or force it: that fences them."),
+        new(ErrorCode.UnkeyedRecord, false, false, "Give each record of an entity topic a key."),
+        new(ErrorCode.NotTopicOwner, false, false, "Publish as the topic's owner, or change the owner."),
     }.ToFrozenDictionary(static info => info.Code);
 
     /// <summary>All errors, by number.</summary>

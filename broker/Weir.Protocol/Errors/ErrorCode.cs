@@ -158,4 +158,46 @@ public enum ErrorCode : ushort
 
     /// <summary>The broker still holds replicas, or is running.</summary>
     BrokerNotEmpty = 50,
+
+    /// <summary>No group has this name or id.</summary>
+    UnknownGroup = 51,
+
+    /// <summary>A group of this name exists.</summary>
+    GroupExists = 52,
+
+    /// <summary>A group name that is not 1 to 249 of [a-zA-Z0-9._-], or is "." or "..".</summary>
+    InvalidGroupName = 53,
+
+    /// <summary>The group's mode does not offer this.</summary>
+    WrongGroupMode = 54,
+
+    /// <summary>This broker does not coordinate the group.</summary>
+    NotCoordinator = 55,
+
+    /// <summary>The group's coordinator is reading its state, or cannot write it now.</summary>
+    CoordinatorNotReady = 56,
+
+    /// <summary>The group has no member with this id: it was silent too long, or left.</summary>
+    UnknownMember = 57,
+
+    /// <summary>The member's epoch is not the one it has now: what it holds is not its own any more.</summary>
+    FencedMember = 58,
+
+    /// <summary>Another member of the group uses this instance id now.</summary>
+    FencedInstance = 59,
+
+    /// <summary>The partition is not assigned to this member.</summary>
+    NotAssigned = 60,
+
+    /// <summary>The record's lock is not this member's any more: it expired, or the record is settled.</summary>
+    LockExpired = 61,
+
+    /// <summary>The group has members.</summary>
+    GroupNotEmpty = 62,
+
+    /// <summary>A record without key was sent to an entity topic.</summary>
+    UnkeyedRecord = 63,
+
+    /// <summary>The topic has a declared owner, and the producer is another one.</summary>
+    NotTopicOwner = 64,
 }

@@ -59,4 +59,28 @@ public static class ProtocolLimits
 
     /// <summary>Most credit that one subscription may hold, in bytes.</summary>
     public const long SubscriptionCreditBytes = 1L << 30;
+
+    /// <summary>Longest group name in bytes (all of them ASCII).</summary>
+    public const int GroupNameBytes = 249;
+
+    /// <summary>Most topics and patterns that one group names.</summary>
+    public const int TopicsPerGroup = 256;
+
+    /// <summary>Most groups in one reply.</summary>
+    public const int GroupsPerReply = 100_000;
+
+    /// <summary>Most members of one group.</summary>
+    public const int MembersPerGroup = 10_000;
+
+    /// <summary>Most partitions of all topics of one group.</summary>
+    public const int PartitionsPerGroup = 100_000;
+
+    /// <summary>Most settlements in one request.</summary>
+    public const int SettlementsPerRequest = 100_000;
+
+    /// <summary>Longest reason that a member gives for a rejection.</summary>
+    public const int ReasonBytes = 4096;
+
+    /// <summary>Longest key that can be looked up.</summary>
+    public const int KeyBytes = 32 * 1024;
 }

@@ -1,0 +1,79 @@
+using Microsoft.Extensions.Logging;
+using Weir.Groups.Queue;
+using Weir.Groups.Stream;
+using Weir.Metadata;
+using Weir.Protocol.Errors;
+using Weir.Protocol.Messages;
+using Weir.Storage;
+
+namespace Weir.Groups;
+
+/// <summary>A group's place at its coordinator, with the way to the coordinator's log and host.</summary>
+internal sealed class GroupSlot : IGroupContext
+{
+    private readonly GroupCoordinator _coordinator;
+    private readonly IGroupHost _host;
+    private readonly GroupImage _image;
+    private Group? _inSnapshot;
+
+    public GroupSlot(GroupCoordinator coordinator, IGroupHost host, GroupImage image)
+    {
+        _coordinator = coordinator;
+        _host = host;
+        _image = image;
+        Group = Create();
+    }
+
+    public Group Group { get; private set; }
+
+    /// <summary>Whether a snapshot in the log was begun and not ended.</summary>
+    public bool IsInSnapshot => _inSnapshot is not null;
+
+    /// <summary>Whether the group was told of its declaration since the coordinator acts.</summary>
+    public bool IsDeclared { get; set; }
+
+    public ILogger Logger => _host.Logger;
+
+    public long NowMs => _host.NowMs;
+
+    public long WallClockMs => _host.WallClockMs;
+
+    /// <summary>Applies a record that was read from the log.</summary>
+    public void Replay(IGroupRecord record)
+    {
+        switch (record)
+        {
+            case SnapshotStarted:
+                _inSnapshot = Create();
+                break;
+            case SnapshotEnded:
+                Group = _inSnapshot ?? Group;
+                _inSnapshot = null;
+                break;
+            default:
+                (_inSnapshot ?? Group).Replay(record);
+                break;
+        }
+    }
+
+    public void Append(IGroupRecord record) => _coordinator.Append(_image.GroupId, record);
+
+    public void WhenCommitted(Action effect) => _coordinator.WhenCommitted(effect);
+
+    public void Read(LogIdentity partition, long offset, int maxBytes, Action<ReadOutcome> done) =>
+        _host.Read(partition, offset, maxBytes, done);
+
+    public void LookUp(LogIdentity partition, StartPosition position, long value, Action<OffsetAnswer> done) =>
+        _host.LookUp(partition, position, value, done);
+
+    public void Produce(LogIdentity partition, ReadOnlyMemory<byte> batch, Action<ProduceOutcome> done) =>
+        _host.Produce(partition, batch, done);
+
+    public void InitProducer(Action<ErrorCode, long> done) => _host.InitProducer(done);
+
+    public TopicImage? FindTopic(string name) => _coordinator.Image.Find(name);
+
+    private Group Create() => _image.Mode == GroupMode.Stream
+        ? new StreamGroup(_image, this)
+        : new QueueGroup(_image, this);
+}
