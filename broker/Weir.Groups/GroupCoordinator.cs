@@ -211,7 +211,16 @@ public sealed class GroupCoordinator
 
     /// <summary>Settles records.</summary>
     public void Receive(SettleRequest request, Action<SettleResponse> reply, Refuse refuse) =>
-        Serve(Find(request.GroupId), request.GroupId, reply, refuse, (group, held, no) => group.Settle(request, held, no));
+        Serve(Find(request.GroupId), request.GroupId, reply, refuse, (group, held, no) =>
+        {
+            if (Array.Find(request.Settlements, static one => one.LastOffset < one.FirstOffset) is { } wrong)
+            {
+                no(ErrorCode.InvalidRequest, $"a settlement from {wrong.FirstOffset} ends at {wrong.LastOffset}");
+                return;
+            }
+
+            group.Settle(request, held, no);
+        });
 
     /// <summary>Describes a group, with its lag.</summary>
     public void Receive(DescribeGroupRequest request, Action<DescribeGroupResponse> reply, Refuse refuse) =>

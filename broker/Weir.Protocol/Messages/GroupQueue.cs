@@ -85,10 +85,6 @@ public sealed class Settlement : IMessage
         LastOffset = c.Int64("lastOffset", LastOffset, "Last record; those between that the member does not hold are left alone.");
         DelayMs = c.Int64("delayMs", DelayMs, "Release: delay instead of the back-off. Extend: lock from now on. -1 for the group's.");
         Reason = c.NullableString("reason", Reason, ProtocolLimits.ReasonBytes, "Release and reject: why, kept in the dead letter.");
-        if (LastOffset < FirstOffset)
-        {
-            throw new ProtocolException(ErrorCode.MalformedFrame, $"settlement from {FirstOffset} ends at {LastOffset}");
-        }
     }
 }
 
