@@ -26,6 +26,7 @@ public sealed class GroupCoordinator
     private readonly EffectQueue _effects = new();
     private readonly List<byte[]> _appended = [];
     private readonly Queue<List<byte[]>> _unwritten = new();
+    private readonly LinkedList<Refuse> _unanswered = new();
     private readonly SnapshotRound _snapshots;
     private bool _hasActivated;
     private bool _isEnded;
@@ -164,7 +165,10 @@ public sealed class GroupCoordinator
         }
     }
 
-    /// <summary>This broker leads the log no more, or stops: sessions end, and nothing that waits will happen.</summary>
+    /// <summary>
+    /// This broker leads the log no more, or stops: sessions end, and nothing that waits will happen. Whoever has no answer yet
+    /// is told, and cannot know whether it was done.
+    /// </summary>
     public void End(ErrorCode code, string text)
     {
         foreach (var slot in _slots.Values)
@@ -173,6 +177,12 @@ public sealed class GroupCoordinator
         }
 
         _isEnded = true;
+        foreach (var refuse in _unanswered)
+        {
+            refuse(code, text);
+        }
+
+        _unanswered.Clear();
     }
 
     /// <summary>A connection is gone.</summary>
@@ -278,10 +288,19 @@ public sealed class GroupCoordinator
             return;
         }
 
+        var pending = _unanswered.AddLast(refuse);
         Run(() => serve(
             slot.Group,
-            response => WhenCommitted(() => reply(response)),
-            (code, text) => WhenCommitted(() => refuse(code, text))));
+            response => WhenCommitted(() =>
+            {
+                _unanswered.Remove(pending);
+                reply(response);
+            }),
+            (code, text) => WhenCommitted(() =>
+            {
+                _unanswered.Remove(pending);
+                refuse(code, text);
+            })));
     }
 
     private void AddGroups()

@@ -127,14 +127,22 @@ public sealed class BrokerReplicas : IReplicaListener
 
     /// <summary>Reads batches that were checked, from the one on that holds an offset.</summary>
     /// <exception cref="LogCorruptException">There is damage on the way; the replica is given up until it is repaired.</exception>
-    public IReadOnlyList<ReadOnlyMemory<byte>> ReadChecked(Replica replica, long offset, long limit, int maxBytes)
+    public IReadOnlyList<ReadOnlyMemory<byte>> ReadChecked(Replica replica, long offset, long limit, int maxBytes) =>
+        Read(replica, offset, limit, maxBytes).Split();
+
+    /// <summary>As <see cref="ReadChecked"/>, back to back.</summary>
+    /// <exception cref="LogCorruptException">There is damage on the way; the replica is given up until it is repaired.</exception>
+    public ReadOnlyMemory<byte> ReadCommitted(Replica replica, long offset, long limit, int maxBytes) =>
+        Read(replica, offset, limit, maxBytes).Content;
+
+    private RecordBuffer Read(Replica replica, long offset, long limit, int maxBytes)
     {
         try
         {
             var buffer = new RecordBuffer(maxBytes);
             var cursor = replica.Log.Locate(offset);
             buffer.Append(replica.Log, ref cursor, limit, maxBytes);
-            return buffer.Split();
+            return buffer;
         }
         catch (LogCorruptException e)
         {

@@ -12,9 +12,10 @@ public sealed class ReferenceTests
         ["Weir.Storage"] = ["Weir.Protocol"],
         ["Weir.Metadata"] = ["Weir.Protocol", "Weir.Storage"],
         ["Weir.Replication"] = ["Weir.Protocol", "Weir.Storage", "Weir.Metadata"],
-        ["Weir.Server"] = ["Weir.Protocol", "Weir.Storage", "Weir.Metadata", "Weir.Replication"],
+        ["Weir.Groups"] = ["Weir.Protocol", "Weir.Storage", "Weir.Metadata"],
+        ["Weir.Server"] = ["Weir.Protocol", "Weir.Storage", "Weir.Metadata", "Weir.Replication", "Weir.Groups"],
         ["Weir.Client"] = ["Weir.Protocol"],
-        ["weir"] = ["Weir.Protocol", "Weir.Storage", "Weir.Metadata", "Weir.Replication", "Weir.Server", "Weir.Client"],
+        ["weir"] = ["Weir.Protocol", "Weir.Storage", "Weir.Metadata", "Weir.Replication", "Weir.Groups", "Weir.Server", "Weir.Client"],
     };
 
     public static TheoryData<string> Modules => [.. Allowed.Keys];
@@ -33,6 +34,7 @@ public sealed class ReferenceTests
     [InlineData("Weir.Storage")]
     [InlineData("Weir.Metadata")]
     [InlineData("Weir.Replication")]
+    [InlineData("Weir.Groups")]
     public void Module_below_the_server_has_no_sockets_and_no_host(string module)
     {
         var references = Assembly.Load(module).GetReferencedAssemblies().Select(static name => name.Name!);

@@ -118,6 +118,8 @@ public sealed class ReadCommittedRequest : IRequest<ReadCommittedResponse>
 /// <summary>Committed batches.</summary>
 public sealed class ReadCommittedResponse : IMessage
 {
+    public ErrorCode Error { get; set; }
+
     public long LogStartOffset { get; set; }
 
     public long HighWatermark { get; set; }
@@ -128,6 +130,7 @@ public sealed class ReadCommittedResponse : IMessage
     public void Code<TCodec>(ref TCodec c)
         where TCodec : IWireCodec, allows ref struct
     {
+        Error = (ErrorCode)c.UInt16("error", (ushort)Error, "Why there is nothing to read, or 0.");
         LogStartOffset = c.Int64("logStartOffset", LogStartOffset, "First offset that is kept.");
         HighWatermark = c.Int64("highWatermark", HighWatermark, "First offset that cannot be read yet.");
         c.BeginTags();

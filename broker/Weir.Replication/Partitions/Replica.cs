@@ -160,7 +160,9 @@ public sealed class Replica : ILogListener
     /// <param name="header">Its header.</param>
     /// <param name="acks">What the client waits for: with <see cref="Acks.All"/> it needs enough replicas in sync.</param>
     /// <param name="wallClockMs">Append time to stamp.</param>
-    public AppendOutcome Append(ReadOnlySpan<byte> batch, in RecordBatchHeader header, Acks acks, long wallClockMs)
+    /// <param name="leaderEpoch">The leadership that the writer goes by; null for any.</param>
+    public AppendOutcome Append(
+        ReadOnlySpan<byte> batch, in RecordBatchHeader header, Acks acks, long wallClockMs, int? leaderEpoch = null)
     {
         AppendOutcome outcome;
         lock (_gate)
@@ -168,6 +170,11 @@ public sealed class Replica : ILogListener
             if (_leader is not { } leader)
             {
                 return new AppendOutcome(Error == ErrorCode.None ? ErrorCode.NotLeader : Error);
+            }
+
+            if (leaderEpoch is { } epoch && epoch != leader.State.LeaderEpoch)
+            {
+                return new AppendOutcome(ErrorCode.FencedLeaderEpoch);
             }
 
             if (acks == Acks.All && leader.State.Isr.Length < MinInsyncReplicas

@@ -10,6 +10,7 @@ internal sealed class Partition(Replica replica)
 {
     private readonly Lock _gate = new();
     private readonly List<Subscription> _waiting = [];
+    private readonly List<(long Offset, TaskCompletionSource Reader)> _readers = [];
     private bool _isLed;
 
     public Replica Replica => replica;
@@ -61,6 +62,30 @@ internal sealed class Partition(Replica replica)
         }
     }
 
+    /// <summary>Registers a reader that waits for the record at an offset, or for the end of the leadership; false if it is there.</summary>
+    public bool TryWaitForRecords(long offset, TaskCompletionSource reader)
+    {
+        lock (_gate)
+        {
+            if (HighWatermark > offset || replica.Role != ReplicaRole.Leader)
+            {
+                return false;
+            }
+
+            _readers.Add((offset, reader));
+            return true;
+        }
+    }
+
+    /// <summary>Forgets a reader.</summary>
+    public void StopWaiting(TaskCompletionSource reader)
+    {
+        lock (_gate)
+        {
+            _readers.RemoveAll(entry => entry.Reader == reader);
+        }
+    }
+
     /// <summary>The high watermark or the role may have changed: wakes those who wait.</summary>
     /// <returns>Whether leadership was lost by it, so that its subscriptions must end.</returns>
     public bool OnProgress()
@@ -72,6 +97,7 @@ internal sealed class Partition(Replica replica)
             var isLed = replica.Role == ReplicaRole.Leader;
             isLost = _isLed && !isLed;
             _isLed = isLed;
+            WakeReaders(isLed);
             if (_waiting.Count > 0)
             {
                 var highWatermark = HighWatermark;
@@ -97,5 +123,18 @@ internal sealed class Partition(Replica replica)
         }
 
         return isLost;
+    }
+
+    private void WakeReaders(bool isLed)
+    {
+        var highWatermark = HighWatermark;
+        for (var i = _readers.Count - 1; i >= 0; i--)
+        {
+            if (!isLed || highWatermark > _readers[i].Offset)
+            {
+                _readers[i].Reader.TrySetResult();
+                _readers.RemoveAt(i);
+            }
+        }
     }
 }

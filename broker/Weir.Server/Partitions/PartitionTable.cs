@@ -10,7 +10,7 @@ namespace Weir.Server.Partitions;
 /// <summary>The partitions of which this broker holds a replica, as clients use them; follows the replicas. Thread-safe.</summary>
 internal sealed class PartitionTable(
     Func<LogIdentity, Replica?> replicaOf, Func<MetadataImage> image, Action<LogIdentity, ErrorCode, string> endSubscriptions,
-    Action<Partition> onRemoved, Action<Replica> onStopped) : IReplicaListener
+    Action<Partition> onProgress, Action<Partition> onRemoved, Action<Replica> onStopped) : IReplicaListener
 {
     private readonly ConcurrentDictionary<LogIdentity, Partition> _partitions = new();
 
@@ -58,6 +58,7 @@ internal sealed class PartitionTable(
             endSubscriptions(replica.Identity, ErrorCode.NotLeader, "another broker leads the partition now");
         }
 
+        onProgress(partition);
         if (replica.Log.State == LogState.Stopped)
         {
             onStopped(replica);

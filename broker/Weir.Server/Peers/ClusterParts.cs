@@ -7,6 +7,7 @@ using Weir.Metadata.Quorum;
 using Weir.Protocol.Messages;
 using Weir.Replication;
 using Weir.Server.Diagnostics;
+using Weir.Server.Groups;
 using Weir.Server.Handlers;
 using Weir.Server.Hosting;
 using Weir.Server.Partitions;
@@ -29,6 +30,10 @@ internal sealed class ClusterParts : IAsyncDisposable
     private readonly ReplicaLoop _replicaLoop;
     private readonly IPeerNetwork _peers;
     private readonly int _self;
+    private readonly ControllerClient _controller;
+    private readonly CommittedReader _reader;
+    private readonly OffsetAnswers _offsets;
+    private readonly GroupCoordinators _groups;
 
     public ClusterParts(
         BrokerContext broker, PhysicalLogFiles files, TailMemory tailMemory, FlushLoop flush, DirectoryIdentity directory,
@@ -79,8 +84,14 @@ internal sealed class ClusterParts : IAsyncDisposable
         Node = new BrokerNode(
             details, quorum, controller, replicaHost, _peers, new ReplicaPeers(_self, _network, _metadataLoop), options);
         Partitions = new PartitionTable(
-            Node.Replicas.Table.Find, () => Store.Committed, listener.EndSubscriptions, broker.Metrics.Forget,
-            replica => OnLogStopped(replica.Log, onFailed));
+            Node.Replicas.Table.Find, () => Store.Committed, listener.EndSubscriptions,
+            partition => _groups!.OnProgress(partition), Forget, replica => OnLogStopped(replica.Log, onFailed));
+        _controller = new ControllerClient(broker, _self, Node, _peers);
+        var recordPeers = new ReplicaPeers(_self, _network, _metadataLoop);
+        _reader = new CommittedReader(broker, _self, Partitions, Node.Replicas, () => Store.Committed, recordPeers);
+        _offsets = new OffsetAnswers(Partitions, Node.Replicas);
+        _groups = new GroupCoordinators(new GroupServices(
+            broker, _self, () => Store.Committed, Partitions, Node.Replicas, flush, recordPeers, _controller, _reader, _offsets));
         Node.Replicas.Listener = Partitions;
         _replicaLoop = new ReplicaLoop(broker, Node.Replicas, () => Store.Committed, onFailed);
     }
@@ -102,10 +113,11 @@ internal sealed class ClusterParts : IAsyncDisposable
     /// <summary>The handlers of all APIs that the cluster serves.</summary>
     public IEnumerable<IApiHandler> Handlers()
     {
-        var controller = new ControllerClient(_broker, _self, Node, _peers);
+        var controller = _controller;
         var follower = new ImageFollower(_broker, () => Store.Committed, Node.Replicas);
         return
         [
+            .. GroupApis.Handlers(_groups, _offsets, _reader, () => Store.Committed, _peers, _self),
             new MetadataHandler(() => Store.Committed, Node),
             new CreateTopicHandler(controller, _metadataLoop, follower),
             new DeleteTopicHandler(controller, _metadataLoop, follower),
@@ -136,6 +148,7 @@ internal sealed class ClusterParts : IAsyncDisposable
         _identity.Join(Store.Committed.ClusterId);
         _metadataLoop.Start(Node);
         _replicaLoop.Start();
+        _groups.Start();
     }
 
     /// <summary>Lets others take over what this broker leads, for a bounded time.</summary>
@@ -182,6 +195,7 @@ internal sealed class ClusterParts : IAsyncDisposable
     /// <summary>Stops the loops; the logs stay open.</summary>
     public async ValueTask DisposeAsync()
     {
+        _groups.Dispose();
         _replicaLoop.Dispose();
         _metadataLoop.Dispose();
         await _network.DisposeAsync().ConfigureAwait(false);
@@ -193,6 +207,12 @@ internal sealed class ClusterParts : IAsyncDisposable
         var colon = advertised.LastIndexOf(':');
         return (
             advertised[..colon].Trim('[', ']'), int.Parse(advertised.AsSpan(colon + 1), CultureInfo.InvariantCulture));
+    }
+
+    private void Forget(Partition partition)
+    {
+        _broker.Metrics.Forget(partition);
+        _groups.OnRemoved(partition);
     }
 
     private void OnCommitted(MetadataImage image)

@@ -7,7 +7,7 @@ namespace Weir.Server.Peers;
 internal static class PeerApis
 {
     /// <summary>Whether a request's answer holds records, and so goes over a connection of its own.</summary>
-    public static bool IsForRecords(IMessage request) => request is FetchReplicaRequest or FetchRangeRequest;
+    public static bool IsForRecords(IMessage request) => request is FetchReplicaRequest or FetchRangeRequest or ReadCommittedRequest or ProduceRequest;
 
     /// <summary>In whose name a request is; null if it is in nobody's.</summary>
     public static int? SenderOf(IMessage request) => request switch

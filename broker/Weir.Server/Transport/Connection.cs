@@ -31,6 +31,7 @@ internal enum SessionState
 internal sealed class Connection : IDisposable, IAckSink
 {
     private const int MaxConcurrentRequests = 64;
+    private const int MaxSessions = 10_000;
     private const int MaxPendingReplyBytes = 4 * 1024 * 1024;
     private readonly Socket _socket;
     private readonly BrokerContext _broker;
@@ -38,6 +39,7 @@ internal sealed class Connection : IDisposable, IAckSink
     private readonly ConnectionSender _sender;
     private readonly ConcurrentDictionary<uint, Subscription> _subscriptions = new();
     private readonly SemaphoreSlim _requests = new(MaxConcurrentRequests, MaxConcurrentRequests);
+    private readonly ConcurrentDictionary<uint, Action> _sessions = new();
     private long _unansweredProduceBytes;
     private int _isClosed;
     private volatile bool _isFaultAnswered;
@@ -172,7 +174,14 @@ internal sealed class Connection : IDisposable, IAckSink
         // What goes through a tunnel is between the client and the other broker.
         if (Tunnel is null)
         {
-            _sender.Append(message, static (buffer, state) => Frames.Append(buffer, FrameKind.Push, T.Key, 1, 0, state));
+            _sender.Append(message, static (buffer, state) =>
+            {
+                var payload = Frames.Append(buffer, FrameKind.Push, T.Key, 1, 0, state);
+                if (!payload.IsEmpty)
+                {
+                    payload.Span.CopyTo(buffer.Append(payload.Length));
+                }
+            });
         }
     }
 
@@ -226,6 +235,25 @@ internal sealed class Connection : IDisposable, IAckSink
         }
     }
 
+    /// <summary>Adds a member's session of a group, or puts it in the place of one with its id; false if there are too many.</summary>
+    /// <param name="id">The id that the client chose.</param>
+    /// <param name="onClosed">Called once when the connection is closed, at once if it is.</param>
+    public bool TryAddSession(uint id, Action onClosed)
+    {
+        if (_sessions.Count >= MaxSessions && !_sessions.ContainsKey(id))
+        {
+            return false;
+        }
+
+        _sessions[id] = onClosed;
+        if (IsClosed && _sessions.TryRemove(id, out _))
+        {
+            onClosed();
+        }
+
+        return true;
+    }
+
     public void ProduceStarted(int bytes) => Interlocked.Add(ref _unansweredProduceBytes, bytes);
 
     public void ProduceDone(int bytes) => Interlocked.Add(ref _unansweredProduceBytes, -bytes);
@@ -242,6 +270,13 @@ internal sealed class Connection : IDisposable, IAckSink
             }
 
             _sender.Dispose();
+            foreach (var id in _sessions.Keys)
+            {
+                if (_sessions.TryRemove(id, out var onClosed))
+                {
+                    onClosed();
+                }
+            }
         }
     }
 
