@@ -78,9 +78,15 @@ public sealed class GroupCoordinator
     }
 
     /// <summary>Everything that the log has is loaded: begins to act.</summary>
+    /// <exception cref="ProtocolException">The log contradicts itself.</exception>
     public void Activate() => Run(() =>
     {
         _hasActivated = true;
+        foreach (var slot in _slots.Values)
+        {
+            slot.InsistIsWhole();
+        }
+
         foreach (var slot in _slots.Values.Where(static slot => slot.IsInSnapshot))
         {
             // The end of the snapshot was lost with the last coordinator: records that follow would be taken for its rest.

@@ -15,6 +15,7 @@ internal sealed class GroupSlot : IGroupContext
     private readonly IGroupHost _host;
     private readonly GroupImage _image;
     private Group? _inSnapshot;
+    private Exception? _fault;
 
     public GroupSlot(GroupCoordinator coordinator, IGroupHost host, GroupImage image)
     {
@@ -49,10 +50,22 @@ internal sealed class GroupSlot : IGroupContext
             case SnapshotEnded:
                 Group = _inSnapshot ?? Group;
                 _inSnapshot = null;
+                _fault = null;
                 break;
             default:
-                (_inSnapshot ?? Group).Replay(record);
+                TryReplay(record);
                 break;
+        }
+    }
+
+    /// <summary>Insists that every record could be applied.</summary>
+    /// <exception cref="ProtocolException">One contradicts those before it.</exception>
+    public void InsistIsWhole()
+    {
+        if (_fault is not null)
+        {
+            throw new ProtocolException(
+                ErrorCode.InvalidBatch, $"the log of group '{_image.Name}' contradicts itself: {_fault.Message}");
         }
     }
 
@@ -72,6 +85,22 @@ internal sealed class GroupSlot : IGroupContext
     public void InitProducer(Action<ErrorCode, long> done) => _host.InitProducer(done);
 
     public TopicImage? FindTopic(string name) => _coordinator.Image.Find(name);
+
+    /// <summary>
+    /// Where the log was let go of before a round of snapshots, the group's records up to its own snapshot come without what
+    /// they rest on. The snapshot makes up for them.
+    /// </summary>
+    private void TryReplay(IGroupRecord record)
+    {
+        try
+        {
+            (_inSnapshot ?? Group).Replay(record);
+        }
+        catch (Exception e) when (e is InvalidOperationException or KeyNotFoundException or ArgumentException)
+        {
+            _fault = e;
+        }
+    }
 
     private Group Create() => _image.Mode == GroupMode.Stream
         ? new StreamGroup(_image, this)
