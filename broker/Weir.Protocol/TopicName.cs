@@ -15,6 +15,9 @@ public static class TopicName
         name.Length is > 0 and <= ProtocolLimits.TopicNameBytes
             && name is not ("." or "..")
             && !name.AsSpan().ContainsAnyExcept(Allowed);
+
+    /// <summary>Whether a name is one of the brokers' own topics: clients may read those and nothing else.</summary>
+    public static bool IsInternal(string name) => name.StartsWith("__", StringComparison.Ordinal);
 }
 
 /// <summary>The declared partitioner: every client of every language sends a key to the same partition.</summary>

@@ -58,7 +58,7 @@ public static class ErrorCatalog
         new(ErrorCode.DuplicateBroker, true, false, "Give each broker a node id of its own; after a crash, wait for the session to expire."),
         new(ErrorCode.NotEnoughReplicas, true, false, "Retry; bring the missing brokers back."),
         new(ErrorCode.QuorumUnavailable, true, false, "Retry; bring the voters back that the text names."),
-        new(ErrorCode.NotAuthorized, false, false, "APIs between brokers are for brokers alone."),
+        new(ErrorCode.NotAuthorized, false, false, "Ask an operator: it is for brokers alone, or the cluster is set so."),
         new(ErrorCode.LeaderNotAvailable, true, false, "Retry; bring its in-sync replicas back."),
         new(ErrorCode.OffsetNotAvailable, true, false, "Retry: it is about to learn that."),
         new(ErrorCode.InvalidReassignment, false, false, "Mend what the text names."),

@@ -165,6 +165,10 @@ public sealed class DescribeClusterResponse : IMessage
 
     public BrokerStatus[] Brokers { get; set; } = [];
 
+    public ConfigEntry[] Configs { get; set; } = [];
+
+    public int Groups { get; set; }
+
     /// <inheritdoc/>
     public void Code<TCodec>(ref TCodec c)
         where TCodec : IWireCodec, allows ref struct
@@ -184,6 +188,8 @@ public sealed class DescribeClusterResponse : IMessage
         Reassigning = c.Int32("reassigning", Reassigning, "Partitions whose replicas are being moved.");
         Voters = c.Array("voters", Voters, ProtocolLimits.Voters, "Voters of the metadata quorum.");
         Brokers = c.Array("brokers", Brokers, ProtocolLimits.Brokers, "Brokers by node id.");
+        Configs = c.Array("configs", Configs, ProtocolLimits.ConfigEntries, "Every setting of the cluster.");
+        Groups = c.Int32("groups", Groups, "Declared groups.");
         c.BeginTags();
         c.EndTags();
     }

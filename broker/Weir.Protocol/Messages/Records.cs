@@ -29,6 +29,8 @@ public sealed class ProduceRequest : IRequest<ProduceResponse>
 
     public Acks Acks { get; set; } = Acks.All;
 
+    public string? Writer { get; set; }
+
     public ReadOnlyMemory<byte> Batch { get; set; }
 
     /// <inheritdoc/>
@@ -39,6 +41,7 @@ public sealed class ProduceRequest : IRequest<ProduceResponse>
         Partition = c.Int32("partition", Partition, "Partition.");
         Acks = (Acks)c.UInt8("acks", (byte)Acks, "0 none (as a push), 1 leader, 2 all.");
         c.BeginTags();
+        Writer = c.TaggedString(1, "writer", Writer, ProtocolLimits.ShortStringBytes, "Who publishes, where the topic has a setting `writer`.");
         c.EndTags();
         Batch = c.Payload("batch", Batch, "Exactly one record batch.");
     }

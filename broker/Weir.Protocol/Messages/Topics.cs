@@ -10,6 +10,9 @@ public enum TopicKind : byte
 {
     /// <summary>A durable stream, keyed or unkeyed.</summary>
     Event = 1,
+
+    /// <summary>Every record has a key, and the last record of a key is the entity's state.</summary>
+    Entity = 2,
 }
 
 /// <summary>What an acknowledgement with <c>acks=all</c> stands for.</summary>
@@ -31,7 +34,7 @@ public enum Durability : byte
 /// <summary>How a key chooses its partition.</summary>
 public enum Partitioner : byte
 {
-    /// <summary>XXH3-64 of the key with the topic's seed, modulo the number of partitions.</summary>
+    /// <summary>XXH3-64 of the key with the topic's seed, modulo the number of partitions that take keys.</summary>
     XxHash3 = 1,
 }
 
@@ -141,6 +144,8 @@ public sealed class TopicInfo : IMessage
 
     public long PartitionerSeed { get; set; }
 
+    public int KeyPartitions { get; set; }
+
     public int MaxBatchBytes { get; set; }
 
     public PartitionInfo[] Partitions { get; set; } = [];
@@ -152,11 +157,12 @@ public sealed class TopicInfo : IMessage
         Error = (ErrorCode)c.UInt16("error", (ushort)Error, "Why the rest is empty, or 0.");
         Name = c.String("name", Name, ProtocolLimits.TopicNameBytes, "Topic name.");
         TopicId = c.Uuid("topicId", TopicId, "Id, never used again after a delete.");
-        Kind = (TopicKind)c.UInt8("kind", (byte)Kind, "1 event.");
+        Kind = (TopicKind)c.UInt8("kind", (byte)Kind, "1 event, 2 entity.");
         Durability = (Durability)c.UInt8(
             "durability", (byte)Durability, "What acks=all stands for: 1 fsync, 2 replicated, 3 leader, 4 memory.");
-        Partitioner = (Partitioner)c.UInt8("partitioner", (byte)Partitioner, "1: XXH3-64(key, seed) mod partitions.");
+        Partitioner = (Partitioner)c.UInt8("partitioner", (byte)Partitioner, "1: XXH3-64(key, seed) mod keyPartitions.");
         PartitionerSeed = c.Int64("partitionerSeed", PartitionerSeed, "Seed of the partitioner.");
+        KeyPartitions = c.Int32("keyPartitions", KeyPartitions, "Keys are spread over the first so many partitions.");
         MaxBatchBytes = c.Int32("maxBatchBytes", MaxBatchBytes, "Largest batch, before and after compression.");
         Partitions = c.Array("partitions", Partitions, ProtocolLimits.PartitionsPerTopic, "Partitions by index.");
     }
@@ -209,7 +215,7 @@ public sealed class CreateTopicRequest : IRequest<CreateTopicResponse>
         where TCodec : IWireCodec, allows ref struct
     {
         Name = c.String("name", Name, ProtocolLimits.TopicNameBytes, "1 to 249 of [a-zA-Z0-9._-], not `.` or `..`.");
-        Kind = (TopicKind)c.UInt8("kind", (byte)Kind, "1 event.");
+        Kind = (TopicKind)c.UInt8("kind", (byte)Kind, "1 event, 2 entity.");
         Partitions = c.Int32("partitions", Partitions, "Number of partitions, from 1.");
         ReplicationFactor = c.Int16("replicationFactor", ReplicationFactor, "Replicas per partition; -1 for the default.");
         Configs = c.Array("configs", Configs, ProtocolLimits.ConfigEntries, "Settings that differ from the defaults.");
@@ -359,7 +365,7 @@ public sealed class DescribeTopicResponse : IMessage
     {
         Name = c.String("name", Name, ProtocolLimits.TopicNameBytes, "Topic name.");
         TopicId = c.Uuid("topicId", TopicId, "Its id.");
-        Kind = (TopicKind)c.UInt8("kind", (byte)Kind, "1 event.");
+        Kind = (TopicKind)c.UInt8("kind", (byte)Kind, "1 event, 2 entity.");
         Durability = (Durability)c.UInt8("durability", (byte)Durability, "1 fsync, 2 replicated, 3 leader, 4 memory.");
         CreatedAtMs = c.Int64("createdAtMs", CreatedAtMs, "When it was created, Unix milliseconds.");
         Configs = c.Array("configs", Configs, ProtocolLimits.ConfigEntries, "Every setting with its present value.");

@@ -15,6 +15,7 @@ public struct GeneratingCodec(SeededRandom random, ushort version, bool isDense 
     private const string Alphabet = "aZ0-._/ äß€漢𝄞";
     private int _elementsLeft = elements;
     private int[] _replicas = [];
+    private long _firstOffset;
 
     public readonly ushort Version => version;
 
@@ -40,7 +41,12 @@ public struct GeneratingCodec(SeededRandom random, ushort version, bool isDense 
 
     public readonly int Int32(string name, int value, string meaning) => (int)Number();
 
-    public readonly long Int64(string name, long value, string meaning) => Number();
+    public long Int64(string name, long value, string meaning)
+    {
+        var number = Number();
+        _firstOffset = name == "firstOffset" ? number : _firstOffset;
+        return name == "lastOffset" ? Math.Max(_firstOffset, number) : number;
+    }
 
     public readonly Guid Uuid(string name, Guid value, string meaning)
     {
