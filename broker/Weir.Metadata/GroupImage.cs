@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.IO.Enumeration;
 using System.IO.Hashing;
+using Weir.Protocol;
 using Weir.Protocol.Messages;
 
 namespace Weir.Metadata;
@@ -23,10 +24,13 @@ public sealed record GroupImage(
     /// <summary>Name of the internal topic that keeps what groups have consumed.</summary>
     public const string StateTopic = "__groups";
 
+    /// <summary>Partitions that <see cref="StateTopic"/> is created with, and so coordinators that share the groups.</summary>
+    public const int StatePartitions = 8;
+
     /// <summary>Whether it consumes a topic of this name. A pattern takes no internal topic.</summary>
     public bool Consumes(string topic) => topic != DeadLetterTopic && Topics.Any(
         pattern => pattern.Contains('*', StringComparison.Ordinal)
-            ? !topic.StartsWith("__", StringComparison.Ordinal) && FileSystemName.MatchesSimpleExpression(pattern, topic, ignoreCase: false)
+            ? !TopicName.IsInternal(topic) && FileSystemName.MatchesSimpleExpression(pattern, topic, ignoreCase: false)
             : pattern == topic);
 
     /// <summary>Which partition of <see cref="StateTopic"/> keeps its state, and so whose leader coordinates it.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Weir.Metadata.Control;
 using Weir.Metadata.Records;
 using Weir.Protocol;
@@ -22,17 +23,77 @@ public sealed class MetadataController(int maxPartitions = MetadataController.De
 
     private const int DefaultReplicationFactor = 3;
 
+    // Coordinators read it all when they begin, and trim what a later snapshot covers: by segments.
+    private const string StateSegmentBytes = "16777216";
+
     /// <summary>Decides a creation. Names are case-sensitive, and '.' and '_' are different characters.</summary>
     /// <exception cref="ProtocolException">The request is refused; its code says why.</exception>
     public TopicCreated CreateTopic(MetadataImage image, CreateTopicRequest request, Guid topicId, long seed, long nowMs)
     {
         RequireName(request.Name);
+        if (TopicName.IsInternal(request.Name))
+        {
+            throw new ProtocolException(
+                ErrorCode.InvalidTopicName, $"'{request.Name}' cannot be created: names that begin with __ are the brokers' own");
+        }
+
+        return CreateAnyTopic(image, request, topicId, seed, nowMs);
+    }
+
+    /// <summary>Declares a group, and creates the topic that keeps what groups have consumed where it is missing.</summary>
+    /// <exception cref="ProtocolException">The request is refused; its code says why.</exception>
+    public IReadOnlyList<IMetadataRecord> CreateGroup(
+        MetadataImage image, CreateGroupRequest request, Guid groupId, Guid stateTopicId, long seed, long nowMs)
+    {
+        var created = GroupDecisions.Create(image, request, groupId, nowMs);
+        return image.Find(GroupImage.StateTopic) is null
+            ? [CreateAnyTopic(image, StateTopic(), stateTopicId, seed, nowMs), created]
+            : [created];
+    }
+
+    /// <summary>Changes a group's declaration.</summary>
+    /// <exception cref="ProtocolException">The request is refused; its code says why.</exception>
+    public static IReadOnlyList<IMetadataRecord> AlterGroup(MetadataImage image, AlterGroupRequest request) =>
+        GroupDecisions.Alter(image, request);
+
+    /// <summary>Deletes a group.</summary>
+    /// <exception cref="ProtocolException">There is no such group.</exception>
+    public static GroupDeleted DeleteGroup(MetadataImage image, DeleteGroupRequest request) =>
+        GroupDecisions.Delete(image, request);
+
+    /// <summary>Changes settings of the cluster: all or none, and no record where nothing changes.</summary>
+    /// <exception cref="ProtocolException">The request is refused; its code says why.</exception>
+    public static IReadOnlyList<IMetadataRecord> AlterCluster(MetadataImage image, AlterClusterRequest request)
+    {
+        var faults = new List<string>();
+        var changes = image.Settings.With(ToSettings(request.Configs), faults).ChangesFrom(image.Settings);
+        if (faults.Count > 0)
+        {
+            throw new ProtocolException(ErrorCode.InvalidConfig, string.Join("; ", faults));
+        }
+
+        return changes.Length > 0 ? [new ClusterConfigChanged { Configs = changes }] : [];
+    }
+
+    private static CreateTopicRequest StateTopic() => new()
+    {
+        Name = GroupImage.StateTopic,
+        Partitions = GroupImage.StatePartitions,
+        Configs =
+        [
+            new ConfigEntry { Name = TopicConfigCatalog.Durability, Value = "fsync" },
+            new ConfigEntry { Name = TopicConfigCatalog.SegmentBytes, Value = StateSegmentBytes },
+        ],
+    };
+
+    private TopicCreated CreateAnyTopic(MetadataImage image, CreateTopicRequest request, Guid topicId, long seed, long nowMs)
+    {
         if (image.Find(request.Name) is not null)
         {
             throw new ProtocolException(ErrorCode.TopicExists, $"topic '{request.Name}' exists");
         }
 
-        if (request.Kind != TopicKind.Event)
+        if (request.Kind is not (TopicKind.Event or TopicKind.Entity))
         {
             throw new ProtocolException(ErrorCode.InvalidRequest, $"topic kind {(byte)request.Kind} is not known here");
         }
@@ -43,6 +104,8 @@ public sealed class MetadataController(int maxPartitions = MetadataController.De
             : request.ReplicationFactor;
         RequireBrokers(image, placement, replicas);
         RequirePartitions(image, request.Partitions, request.Partitions);
+        var settings = Change(TopicSettings.Default, request.Configs, replicas);
+        RequireKeyPartitions(settings, request.Partitions);
         return new TopicCreated
         {
             TopicId = topicId,
@@ -50,7 +113,7 @@ public sealed class MetadataController(int maxPartitions = MetadataController.De
             TopicKind = request.Kind,
             CreatedAtMs = nowMs,
             PartitionerSeed = seed,
-            Configs = RequireChanges(TopicSettings.Default, request.Configs, replicas),
+            Configs = settings.ChangesFrom(TopicSettings.Default),
             Partitions = NewPartitions(image, placement, 0, request.Partitions, replicas),
         };
     }
@@ -61,15 +124,29 @@ public sealed class MetadataController(int maxPartitions = MetadataController.De
     {
         var topic = RequireTopic(image, request.Name);
         var records = new List<IMetadataRecord>();
-        var changes = RequireChanges(topic.Settings, request.Configs, FewestReplicas(topic));
-        if (changes.Length > 0)
+        var present = topic.Partitions.Length;
+        var isGrowing = request.Partitions > present;
+        if (isGrowing && TopicName.IsInternal(topic.Name))
+        {
+            throw new ProtocolException(
+                ErrorCode.NotAuthorized, $"'{topic.Name}' is the brokers' own: its number of partitions decides where state is kept");
+        }
+
+        var settings = Change(topic.Settings, request.Configs, FewestReplicas(topic));
+        if (isGrowing && !settings.HasKeyPartitions
+            && !request.Configs.Any(static entry => entry.Name == TopicConfigCatalog.KeyPartitions))
+        {
+            settings = Change(settings, [KeepKeys(present)], FewestReplicas(topic));
+        }
+
+        RequireKeyPartitions(settings, Math.Max(present, request.Partitions));
+        if (settings.ChangesFrom(topic.Settings) is { Length: > 0 } changes)
         {
             var changed = new TopicConfigChanged { TopicId = topic.TopicId, Configs = changes };
             records.AddRange(WithoutUnneededElr(image.Apply(changed), topic.TopicId));
             records.Add(changed);
         }
 
-        var present = topic.Partitions.Length;
         if (request.Partitions != 0 && request.Partitions != present)
         {
             if (request.Partitions < present)
@@ -107,8 +184,13 @@ public sealed class MetadataController(int maxPartitions = MetadataController.De
 
     /// <summary>Decides a deletion.</summary>
     /// <exception cref="ProtocolException">There is no such topic.</exception>
-    public static TopicDeleted DeleteTopic(MetadataImage image, DeleteTopicRequest request) =>
-        new() { TopicId = RequireTopic(image, request.Name).TopicId };
+    public static TopicDeleted DeleteTopic(MetadataImage image, DeleteTopicRequest request)
+    {
+        var topic = RequireTopic(image, request.Name);
+        return TopicName.IsInternal(topic.Name)
+            ? throw new ProtocolException(ErrorCode.NotAuthorized, $"'{topic.Name}' is the brokers' own and cannot be deleted")
+            : new TopicDeleted { TopicId = topic.TopicId };
+    }
 
     /// <summary>Reserves the next producer ids: those from the image's to the record's next one.</summary>
     /// <exception cref="ProtocolException">So many cannot be reserved.</exception>
@@ -207,13 +289,31 @@ public sealed class MetadataController(int maxPartitions = MetadataController.De
         }
     }
 
-    private static ConfigSetting[] RequireChanges(TopicSettings before, ConfigEntry[] entries, int replicas)
+    /// <summary>What keeps every key where it is when partitions are added: new ones get records without a key alone.</summary>
+    private static ConfigEntry KeepKeys(int partitions) => new()
+    {
+        Name = TopicConfigCatalog.KeyPartitions, Value = partitions.ToString(CultureInfo.InvariantCulture),
+    };
+
+    private static void RequireKeyPartitions(TopicSettings settings, int partitions)
+    {
+        if (settings.KeyPartitions > partitions)
+        {
+            throw new ProtocolException(
+                ErrorCode.InvalidConfig,
+                $"{TopicConfigCatalog.KeyPartitions}={settings.KeyPartitions} is over the topic's {partitions} partitions");
+        }
+    }
+
+    private static IEnumerable<ConfigSetting> ToSettings(ConfigEntry[] entries) =>
+        entries.Select(static entry => new ConfigSetting { Name = entry.Name, Value = entry.Value });
+
+    private static TopicSettings Change(TopicSettings before, ConfigEntry[] entries, int replicas)
     {
         var faults = new List<string>();
-        var after = before.With(
-            entries.Select(static entry => new ConfigSetting { Name = entry.Name, Value = entry.Value }), replicas, faults);
+        var after = before.With(ToSettings(entries), replicas, faults);
         return faults.Count == 0
-            ? after.ChangesFrom(before)
+            ? after
             : throw new ProtocolException(ErrorCode.InvalidConfig, string.Join("; ", faults));
     }
 

@@ -22,8 +22,7 @@ public sealed record MetadataImage
     private ImmutableDictionary<string, TopicImage> _byName = ImmutableDictionary.Create<string, TopicImage>(StringComparer.Ordinal);
     private ImmutableDictionary<Guid, TopicImage> _byId = ImmutableDictionary<Guid, TopicImage>.Empty;
     private ImmutableSortedDictionary<int, BrokerImage> _brokers = ImmutableSortedDictionary<int, BrokerImage>.Empty;
-    private ImmutableDictionary<Guid, GroupImage> _groups = ImmutableDictionary<Guid, GroupImage>.Empty;
-    private ImmutableDictionary<string, Guid> _groupIds = ImmutableDictionary.Create<string, Guid>(StringComparer.Ordinal);
+    private GroupTable _groups = GroupTable.Empty;
     private ImmutableHashSet<Guid> _deleted = [];
     private ImmutableQueue<Guid> _deletedInOrder = [];
 
@@ -75,14 +74,24 @@ public sealed record MetadataImage
     /// <summary>The topic of an id; null if there is none.</summary>
     public TopicImage? Find(Guid topicId) => _byId.GetValueOrDefault(topicId);
 
+    /// <summary>The cluster's settings.</summary>
+    public ClusterSettings Settings { get; private init; } = ClusterSettings.Default;
+
     /// <summary>Declared groups, in no order.</summary>
-    public IEnumerable<GroupImage> Groups => _groups.Values;
+    public IEnumerable<GroupImage> Groups => _groups.All;
+
+    /// <summary>How many groups are declared.</summary>
+    public int GroupCount => _groups.Count;
 
     /// <summary>The group of an id; null if there is none.</summary>
-    public GroupImage? FindGroup(Guid groupId) => _groups.GetValueOrDefault(groupId);
+    public GroupImage? FindGroup(Guid groupId) => _groups.Find(groupId);
 
     /// <summary>The group of a name; null if there is none.</summary>
-    public GroupImage? FindGroup(string name) => _groupIds.TryGetValue(name, out var id) ? FindGroup(id) : null;
+    public GroupImage? FindGroup(string name) => _groups.Find(name);
+
+    /// <summary>Node id of the broker that coordinates a group: the leader of its partition of the state topic; -1 if there is none.</summary>
+    public int CoordinatorOf(GroupImage group) =>
+        Find(GroupImage.StateTopic) is { } state ? state.Partitions[group.StatePartition(state.Partitions.Length)].Leader : -1;
 
     /// <summary>Whether a topic of this id lived and was deleted: only then may its data go.</summary>
     public bool WasDeleted(Guid topicId) => _deleted.Contains(topicId);
@@ -106,6 +115,10 @@ public sealed record MetadataImage
             PartitionsChanged partitions => Apply(partitions),
             VotersChanged voters => this with { Voters = QuorumRecords.ToVoterSet(voters) },
             EpochStarted epoch => Apply(epoch),
+            GroupCreated created => this with { _groups = _groups.Apply(created) },
+            GroupChanged changedGroup => this with { _groups = _groups.Apply(changedGroup) },
+            GroupDeleted deleted => this with { _groups = _groups.Apply(deleted) },
+            ClusterConfigChanged changedConfig => Apply(changedConfig),
             _ => throw new MetadataException($"no rule applies {record.Kind}"),
         };
         return changed with { NextOffset = NextOffset + 1 };
@@ -130,6 +143,11 @@ public sealed record MetadataImage
             yield return new EpochStarted { LeaderId = QuorumLeader, LeaderEpoch = QuorumEpoch };
         }
 
+        if (Settings.ToChanges() is { Length: > 0 } settings)
+        {
+            yield return new ClusterConfigChanged { Configs = settings };
+        }
+
         foreach (var broker in Brokers)
         {
             yield return broker.ToRegistration();
@@ -139,6 +157,11 @@ public sealed record MetadataImage
         foreach (var topic in Topics.OrderBy(static topic => topic.Name, StringComparer.Ordinal))
         {
             yield return topic.ToRecord();
+        }
+
+        foreach (var group in _groups.ToSnapshot())
+        {
+            yield return group;
         }
 
         foreach (var topicId in _deletedInOrder)
@@ -163,7 +186,7 @@ public sealed record MetadataImage
         return image with { NextOffset = nextOffset };
     }
 
-    private static void Insist(bool holds, string fault)
+    internal static void Insist(bool holds, string fault)
     {
         if (!holds)
         {
@@ -248,7 +271,7 @@ public sealed record MetadataImage
         Insist(TopicName.IsValid(created.Name), $"'{created.Name}' is no topic name");
         Insist(!_byName.ContainsKey(created.Name), $"topic '{created.Name}' is created twice");
         Insist(!_byId.ContainsKey(created.TopicId) && !WasDeleted(created.TopicId), $"topic id {created.TopicId} is used twice");
-        Insist(created.TopicKind == TopicKind.Event, $"topic '{created.Name}' has kind {(byte)created.TopicKind}");
+        Insist(created.TopicKind is TopicKind.Event or TopicKind.Entity, $"topic '{created.Name}' has kind {(byte)created.TopicKind}");
         var partitions = Append([], created.Partitions);
         var topic = new TopicImage(
             created.TopicId, created.Name, created.TopicKind, created.CreatedAtMs, created.PartitionerSeed,
@@ -357,6 +380,14 @@ public sealed record MetadataImage
     {
         Insist(epoch.LeaderEpoch > QuorumEpoch, $"the quorum goes from epoch {QuorumEpoch} to {epoch.LeaderEpoch}");
         return this with { QuorumEpoch = epoch.LeaderEpoch, QuorumLeader = epoch.LeaderId };
+    }
+
+    private MetadataImage Apply(ClusterConfigChanged changed)
+    {
+        var faults = new List<string>();
+        var settings = Settings.With(changed.Configs, faults);
+        Insist(faults.Count == 0, string.Join("; ", faults));
+        return this with { Settings = settings };
     }
 
     private MetadataImage RememberDeleted(Guid topicId)

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Weir.Metadata.Records;
+using Weir.Protocol.Wire;
 
 namespace Weir.Metadata;
 
@@ -35,6 +36,15 @@ public static class TopicConfigCatalog
     /// <summary>How fast a partition is copied to where it moves.</summary>
     public const string ReassignmentBytesPerSecond = "reassignment.bytes.per.second";
 
+    /// <summary>Over how many partitions keys are spread.</summary>
+    public const string KeyPartitions = "key.partitions";
+
+    /// <summary>The one producer of the topic, if it has one.</summary>
+    public const string Writer = "writer";
+
+    /// <summary>Value of <see cref="KeyPartitions"/> that follows the number of partitions.</summary>
+    internal const string AllPartitions = "all";
+
     /// <summary>Value of <see cref="MinInsyncReplicas"/> that follows the replication factor.</summary>
     internal const string Majority = "majority";
 
@@ -48,6 +58,10 @@ public static class TopicConfigCatalog
             Durability, ["fsync", "replicated", "leader", "memory"],
             "What an acknowledgement with acks=all stands for: on stable storage of min.insync.replicas replicas, handed to "
                 + "their operating systems, handed to the leader's, or in the leader's memory."),
+        TopicConfigKey.NumberOr(
+            KeyPartitions, AllPartitions, 1, ProtocolLimits.PartitionsPerTopic,
+            "Keys are spread over the first so many partitions. Set to the old number when partitions are added, so that no key "
+                + "moves; whoever changes it moves keys, and their order does not hold across the change."),
         TopicConfigKey.Number(
             MaxBatchBytes, TopicConfigType.Bytes, 2 * 1024 * 1024, 1024, 32 * 1024 * 1024,
             "Largest record batch, before and after compression."),
@@ -73,6 +87,9 @@ public static class TopicConfigCatalog
         TopicConfigKey.Number(
             SegmentMs, TopicConfigType.Milliseconds, SevenDaysMs, 1000, HundredYearsMs,
             "A segment is closed once its first record is so old."),
+        TopicConfigKey.Text(
+            Writer, ProtocolLimits.ShortStringBytes,
+            "Only producers that name themselves so may publish to the topic; empty for anybody."),
     ];
 
     private static readonly FrozenDictionary<string, TopicConfigKey> ByKey =

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 
 namespace Weir.Metadata;
 
@@ -16,6 +17,9 @@ public enum TopicConfigType
 
     /// <summary>A number of milliseconds.</summary>
     Milliseconds,
+
+    /// <summary>Any text of bounded length; empty where it is not set.</summary>
+    Text,
 }
 
 /// <summary>One topic setting: its key, type, default, range and meaning. What is parsed, described and documented is this.</summary>
@@ -35,6 +39,13 @@ public sealed class TopicConfigKey
         Meaning = meaning;
         _choices = choices;
         Range = string.Join(", ", choices);
+    }
+
+    private TopicConfigKey(string key, TopicConfigType type, int maxBytes, string meaning)
+        : this(key, type, string.Empty, meaning, [])
+    {
+        _max = maxBytes;
+        Range = string.Create(CultureInfo.InvariantCulture, $"up to {maxBytes} bytes without control characters");
     }
 
     private TopicConfigKey(
@@ -74,6 +85,11 @@ public sealed class TopicConfigKey
             return _choices.FirstOrDefault(choice => choice.Equals(text, StringComparison.OrdinalIgnoreCase));
         }
 
+        if (Type == TopicConfigType.Text)
+        {
+            return Encoding.UTF8.GetByteCount(text) <= _max && !text.Any(char.IsControl) ? text : null;
+        }
+
         if (text.Equals(_word, StringComparison.OrdinalIgnoreCase))
         {
             return _word;
@@ -91,6 +107,10 @@ public sealed class TopicConfigKey
 
     internal static TopicConfigKey Choice(string key, string[] choices, string meaning) =>
         new(key, TopicConfigType.Choice, choices[0], meaning, choices);
+
+    /// <summary>A text of at most so many bytes in UTF-8, without control characters; by default it is empty.</summary>
+    internal static TopicConfigKey Text(string key, int maxBytes, string meaning) =>
+        new(key, TopicConfigType.Text, maxBytes, meaning);
 
     internal static TopicConfigKey Number(
         string key, TopicConfigType type, long @default, long min, long max, string meaning) =>

@@ -59,6 +59,9 @@ public sealed record TopicImage(
     /// <summary>Replicas of each partition, those that a reassignment adds left out.</summary>
     public int ReplicationFactor => Partitions[0].Replicas.Length - Partitions[0].AddingReplicas.Length;
 
+    /// <summary>Keys are spread over the first so many partitions.</summary>
+    public int KeyPartitions => Math.Min(Settings.KeyPartitions ?? Partitions.Length, Partitions.Length);
+
     internal TopicCreated ToRecord() => new()
     {
         TopicId = TopicId,

@@ -25,6 +25,10 @@ public sealed class TopicSettings
             ? null
             : (int)GetNumber(TopicConfigCatalog.MinInsyncReplicas);
         ProducerExpiry = TimeSpan.FromMilliseconds(GetNumber(TopicConfigCatalog.ProducerExpiryMs));
+        KeyPartitions = Get(TopicConfigCatalog.KeyPartitions) == TopicConfigCatalog.AllPartitions
+            ? null
+            : (int)GetNumber(TopicConfigCatalog.KeyPartitions);
+        Writer = Get(TopicConfigCatalog.Writer) is { Length: > 0 } writer ? writer : null;
         ReassignmentBytesPerSecond = GetNumber(TopicConfigCatalog.ReassignmentBytesPerSecond) is > 0 and var rate ? rate : null;
     }
 
@@ -52,6 +56,15 @@ public sealed class TopicSettings
 
     /// <summary>How many bytes per second of a partition are copied to where it moves; null for no bound.</summary>
     public long? ReassignmentBytesPerSecond { get; }
+
+    /// <summary>Over how many partitions keys are spread; null for all.</summary>
+    public int? KeyPartitions { get; }
+
+    /// <summary>Whether somebody, an operator or the growth of the topic, has said over how many partitions keys are spread.</summary>
+    public bool HasKeyPartitions => _set.ContainsKey(TopicConfigCatalog.KeyPartitions);
+
+    /// <summary>The one producer that may publish; null for anybody.</summary>
+    public string? Writer { get; }
 
     /// <summary>How long a silent producer id is remembered.</summary>
     public TimeSpan ProducerExpiry { get; }

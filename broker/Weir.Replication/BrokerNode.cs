@@ -124,6 +124,18 @@ public sealed class BrokerNode
             case DeleteTopicRequest delete:
                 Controller.Receive(delete, nowMs, reply, refuse);
                 break;
+            case CreateGroupRequest create:
+                Controller.Receive(create, nowMs, reply, refuse);
+                break;
+            case AlterGroupRequest alter:
+                Controller.Receive(alter, nowMs, reply, refuse);
+                break;
+            case DeleteGroupRequest delete:
+                Controller.Receive(delete, nowMs, reply, refuse);
+                break;
+            case AlterClusterRequest alter:
+                Controller.Receive(alter, nowMs, reply, refuse);
+                break;
             case ChangeBrokerRequest change:
                 Controller.Receive(change, nowMs, reply, refuse);
                 break;

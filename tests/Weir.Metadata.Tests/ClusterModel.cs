@@ -388,6 +388,12 @@ internal sealed class ClusterModel
             return;
         }
 
+        if (_random.Chance(1, 12))
+        {
+            DeclareGroup();
+            return;
+        }
+
         if (Pick() is not var (topic, _, _))
         {
             return;
@@ -416,6 +422,15 @@ internal sealed class ClusterModel
         request.ReplicationFactor = (short)(1 + _random.Next(3));
         Decide(() => [_controller.CreateTopic(Image, request, TopicId(_nextTopic), 1, NowMs)]);
         Track(name);
+    }
+
+    /// <summary>With it comes the topic of the groups' state, once: its replicas are as safe as any other's.</summary>
+    private void DeclareGroup()
+    {
+        var number = _nextTopic++;
+        var request = new CreateGroupRequest { Name = $"g{number}", Topics = ["t*"] };
+        Decide(() => _controller.CreateGroup(Image, request, TopicId(number), TopicId(10_000 + number), 1, NowMs));
+        Track(GroupImage.StateTopic);
     }
 
     private void Track(string name)

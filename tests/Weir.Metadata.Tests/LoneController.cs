@@ -59,6 +59,18 @@ internal sealed class LoneController : IDisposable
     public void DeleteTopic(DeleteTopicRequest request) =>
         Ask<EmptyMessage>((reply, refuse) => _controller.Receive(request, _nowMs, reply, refuse));
 
+    public CreateGroupResponse CreateGroup(CreateGroupRequest request) =>
+        Ask<CreateGroupResponse>((reply, refuse) => _controller.Receive(request, _nowMs, reply, refuse));
+
+    public void AlterGroup(AlterGroupRequest request) =>
+        Ask<EmptyMessage>((reply, refuse) => _controller.Receive(request, _nowMs, reply, refuse));
+
+    public void DeleteGroup(DeleteGroupRequest request) =>
+        Ask<EmptyMessage>((reply, refuse) => _controller.Receive(request, _nowMs, reply, refuse));
+
+    public void AlterCluster(AlterClusterRequest request) =>
+        Ask<EmptyMessage>((reply, refuse) => _controller.Receive(request, _nowMs, reply, refuse));
+
     public long NextProducerId() =>
         Ask<InitProducerResponse>((reply, refuse) => _controller.Receive(new InitProducerRequest(), _nowMs, reply, refuse)).ProducerId;
 

@@ -21,6 +21,9 @@ public sealed class MetadataControllerTests
         { ErrorCode.InvalidTopicName, Create("..") },
         { ErrorCode.InvalidTopicName, Create("a/b") },
         { ErrorCode.InvalidTopicName, Create(new string('a', 250)) },
+        { ErrorCode.InvalidTopicName, Create("__mine") },
+        { ErrorCode.InvalidConfig, Create("b", 2, Entry("key.partitions", "3")) },
+        { ErrorCode.InvalidConfig, Create("b", 1, Entry("writer", new string('w', 256))) },
         { ErrorCode.TopicExists, Create("a") },
         { ErrorCode.InvalidRequest, Create("b", partitions: 0) },
         { ErrorCode.InvalidRequest, Create("b", partitions: -1) },
@@ -121,7 +124,7 @@ public sealed class MetadataControllerTests
             _image, Alter("a", 5, Entry("segment.ms", "2000"), Entry("retention.ms", null), Entry("retention.bytes", "-1")));
 
         var config = Assert.IsType<TopicConfigChanged>(records[0]);
-        Assert.Equal(["retention.bytes", "segment.ms"], config.Configs.Select(static setting => setting.Name));
+        Assert.Equal(["key.partitions", "retention.bytes", "segment.ms"], config.Configs.Select(static setting => setting.Name));
         var added = Assert.IsType<PartitionsAdded>(records[1]);
         Assert.Equal([3, 4], added.Partitions.Select(static partition => partition.Index));
         Assert.Equal(2, records.Count);

@@ -25,7 +25,7 @@ public sealed class MetadataPropertyTests
     ];
 
     private static readonly Gen<Command> AnyCommand =
-        Gen.Select(Gen.Int[0, 9], Gen.Int[0, Names.Length - 1], Gen.Int[0, 5], Gen.Int[0, Configs.Length - 1])
+        Gen.Select(Gen.Int[0, 14], Gen.Int[0, Names.Length - 1], Gen.Int[0, 5], Gen.Int[0, Configs.Length - 1])
             .Select(static (kind, name, partitions, configs) => new Command(kind, Names[name], partitions, Configs[configs]));
 
     [Fact]
@@ -38,7 +38,7 @@ public sealed class MetadataPropertyTests
             var model = new Model();
             foreach (var command in commands)
             {
-                if (command.Kind < 8)
+                if (command.Kind is not (8 or 9))
                 {
                     model.Check(Run(log, command), command, log.Image);
                     continue;
@@ -71,7 +71,7 @@ public sealed class MetadataPropertyTests
             var fromSnapshot = live;
             foreach (var (command, index) in commands.Select(static (command, index) => (command, index)))
             {
-                if (command.Kind >= 8)
+                if (command.Kind is 8 or 9)
                 {
                     fromSnapshot = MetadataImage.FromSnapshot(fromSnapshot.ToSnapshot(), fromSnapshot.NextOffset);
                     continue;
@@ -136,7 +136,12 @@ public sealed class MetadataPropertyTests
                 image, Create(command.Name, command.Partitions, command.Configs), new Guid(index + 1, 0, 0, new byte[8]), index, NowMs)],
             < 6 => controller.AlterTopic(image, Alter(command.Name, command.Partitions, command.Configs)),
             6 => [MetadataController.DeleteTopic(image, new DeleteTopicRequest { Name = command.Name })],
-            _ => [MetadataController.ReserveProducerIds(image, command.Partitions)],
+            7 => [MetadataController.ReserveProducerIds(image, command.Partitions)],
+            10 or 11 => controller.CreateGroup(
+                image, command.ToGroup(), new Guid(index + 1, 2, 0, new byte[8]), new Guid(index + 1, 3, 0, new byte[8]), index, NowMs),
+            12 => MetadataController.AlterGroup(image, command.ToGroupChange()),
+            13 => [MetadataController.DeleteGroup(image, new DeleteGroupRequest { Name = command.Name })],
+            _ => MetadataController.AlterCluster(image, command.ToClusterChange()),
         };
 
     private static ErrorCode Run(LoneController log, Command command)
@@ -154,8 +159,20 @@ public sealed class MetadataPropertyTests
                 case 6:
                     log.DeleteTopic(new DeleteTopicRequest { Name = command.Name });
                     break;
-                default:
+                case 7:
                     log.NextProducerId();
+                    break;
+                case 10 or 11:
+                    log.CreateGroup(command.ToGroup());
+                    break;
+                case 12:
+                    log.AlterGroup(command.ToGroupChange());
+                    break;
+                case 13:
+                    log.DeleteGroup(new DeleteGroupRequest { Name = command.Name });
+                    break;
+                default:
+                    log.AlterCluster(command.ToClusterChange());
                     break;
             }
 
@@ -169,6 +186,23 @@ public sealed class MetadataPropertyTests
 
     private sealed record Command(int Kind, string Name, int Partitions, ConfigEntry[] Configs)
     {
+        public CreateGroupRequest ToGroup() => new()
+        {
+            Name = Name, Mode = (GroupMode)(Partitions % 4), Topics = Topics, OnUse = Kind == 11, Configs = [Entry("lock.ms", $"{Partitions * 1000}")],
+        };
+
+        public AlterGroupRequest ToGroupChange() => new()
+        {
+            Name = Name, Topics = Partitions < 3 ? [] : Topics, Owner = Partitions % 2 == 0 ? null : $"{Partitions}",
+        };
+
+        public AlterClusterRequest ToClusterChange() => new()
+        {
+            Configs = [Entry("declare.groups.on.use", Partitions % 2 == 0 ? null : "true")],
+        };
+
+        private string[] Topics => Partitions % 2 == 0 ? ["a"] : ["a*", $"{Name}.*"];
+
         public override string ToString() =>
             $"{Kind} {Name} {Partitions} {string.Join(',', Configs.Select(static entry => $"{entry.Name}={entry.Value}"))}";
     }
@@ -177,6 +211,8 @@ public sealed class MetadataPropertyTests
     private sealed class Model
     {
         private readonly Dictionary<string, (int Partitions, Dictionary<string, string> Configs)> _topics = [];
+        private readonly Dictionary<string, (string[] Topics, string? Owner, GroupMode Mode)> _groups = [];
+        private bool _declaresOnUse;
 
         public void Check(ErrorCode outcome, Command command, MetadataImage image)
         {
@@ -185,7 +221,18 @@ public sealed class MetadataPropertyTests
                 Expect(command);
             }
 
-            Assert.Equal(_topics.Keys.Order(StringComparer.Ordinal), image.Topics.Select(static topic => topic.Name).Order(StringComparer.Ordinal));
+            var own = image.Topics.Select(static topic => topic.Name).Where(static name => name != GroupImage.StateTopic);
+            Assert.Equal(_topics.Keys.Order(StringComparer.Ordinal), own.Order(StringComparer.Ordinal));
+            Assert.True(image.GroupCount == 0 || image.Find(GroupImage.StateTopic) is not null);
+            Assert.Equal(_declaresOnUse, image.Settings.DeclaresGroupsOnUse);
+            Assert.Equal(_groups.Keys.Order(StringComparer.Ordinal), image.Groups.Select(static group => group.Name).Order(StringComparer.Ordinal));
+            foreach (var (name, (topics, owner, mode)) in _groups)
+            {
+                var group = image.FindGroup(name)!;
+                Assert.Equal(topics, group.Topics);
+                Assert.Equal((owner, mode), (group.Owner, group.Mode));
+            }
+
             foreach (var (name, (partitions, configs)) in _topics)
             {
                 var topic = image.Find(name)!;
@@ -206,11 +253,32 @@ public sealed class MetadataPropertyTests
                     break;
                 case < 6:
                     var (partitions, configs) = _topics[command.Name];
+                    if (command.Partitions > partitions)
+                    {
+                        configs.TryAdd("key.partitions", $"{partitions}");
+                    }
+
                     _topics[command.Name] = (Math.Max(partitions, command.Partitions), configs);
                     Set(command);
                     break;
                 case 6:
                     Assert.True(_topics.Remove(command.Name));
+                    break;
+                case 10 or 11:
+                    Assert.True(command.Kind == 10 || _declaresOnUse);
+                    var declared = command.ToGroup();
+                    _groups.Add(command.Name, (declared.Topics, declared.Owner, declared.Mode));
+                    break;
+                case 12:
+                    var change = command.ToGroupChange();
+                    var group = _groups[command.Name];
+                    _groups[command.Name] = (change.Topics.Length > 0 ? change.Topics : group.Topics, change.Owner ?? group.Owner, group.Mode);
+                    break;
+                case 13:
+                    Assert.True(_groups.Remove(command.Name));
+                    break;
+                case 14:
+                    _declaresOnUse = command.Partitions % 2 == 1;
                     break;
             }
         }

@@ -80,6 +80,32 @@ public sealed class MetadataRecordGoldenTests
             "0b" + "01" + "01000000" + "01000000" + TopicBytes + "0100" + "68" + "03000000"
         },
         { new EpochStarted { LeaderId = 1, LeaderEpoch = 2 }, "0c" + "01" + "01000000" + "02000000" },
+        {
+            new GroupCreated
+            {
+                GroupId = Topic,
+                Name = "g",
+                Mode = GroupMode.Keyed,
+                Topics = ["t", "u*"],
+                Start = StartPosition.Offset,
+                StartValue = 5,
+                Configs = [new ConfigSetting { Name = "k", Value = "v" }],
+                DeadLetterTopic = "d",
+                Owner = null,
+                CreatedAtMs = 1,
+            },
+            "0d" + "01" + TopicBytes + "0100" + "67" + "03" + "02000000" + "0100" + "74" + "0200" + "752a" + "02"
+                + "0500000000000000" + "01000000" + "0100" + "6b" + "0100" + "76" + "0100" + "64" + "ffff" + "0100000000000000"
+        },
+        {
+            new GroupChanged { GroupId = Topic, Topics = ["t"], DeadLetterTopic = null, Owner = "o" },
+            "0e" + "01" + TopicBytes + "01000000" + "0100" + "74" + "00000000" + "ffff" + "0100" + "6f"
+        },
+        { new GroupDeleted { GroupId = Topic }, "0f" + "01" + TopicBytes },
+        {
+            new ClusterConfigChanged { Configs = [new ConfigSetting { Name = "k", Value = null }] },
+            "10" + "01" + "01000000" + "0100" + "6b" + "ffff"
+        },
     };
 
     [Theory]

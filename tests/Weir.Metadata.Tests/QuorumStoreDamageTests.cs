@@ -132,7 +132,7 @@ public sealed class QuorumStoreDamageTests
     }
 
     [Theory]
-    [InlineData("0d01")]
+    [InlineData("1101")]
     [InlineData("0602e803000000000000")]
     [InlineData("0101" + "0100" + "63" + "0000000000000000" + "0200")]
     public void Start_is_refused_if_a_newer_version_wrote_a_record(string record)

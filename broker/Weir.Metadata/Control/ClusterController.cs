@@ -209,6 +209,36 @@ public sealed class ClusterController
     public void Receive(DeleteTopicRequest request, long nowMs, Action<EmptyMessage> reply, Refuse refuse) =>
         Change(nowMs, image => [MetadataController.DeleteTopic(image, request)], validateOnly: false, reply, refuse);
 
+    /// <summary>Declares a group, or only checks the request.</summary>
+    public void Receive(CreateGroupRequest request, long nowMs, Action<CreateGroupResponse> reply, Refuse refuse)
+    {
+        _nowMs = nowMs;
+        var groupId = Guid.Empty;
+        Propose(
+            image =>
+            {
+                var id = RandomId.NewGuid(_random);
+                var records = _decisions.CreateGroup(
+                    image, request, id, RandomId.NewGuid(_random), RandomId.NewSeed(_random), _quorum.WallClockMs());
+                groupId = request.ValidateOnly ? Guid.Empty : id;
+                return request.ValidateOnly ? [] : records;
+            },
+            () => reply(new CreateGroupResponse { GroupId = groupId }),
+            refuse);
+    }
+
+    /// <summary>Changes a group's declaration, all of it or nothing.</summary>
+    public void Receive(AlterGroupRequest request, long nowMs, Action<EmptyMessage> reply, Refuse refuse) =>
+        Change(nowMs, image => MetadataController.AlterGroup(image, request), request.ValidateOnly, reply, refuse);
+
+    /// <summary>Deletes a group.</summary>
+    public void Receive(DeleteGroupRequest request, long nowMs, Action<EmptyMessage> reply, Refuse refuse) =>
+        Change(nowMs, image => [MetadataController.DeleteGroup(image, request)], validateOnly: false, reply, refuse);
+
+    /// <summary>Changes settings of the cluster.</summary>
+    public void Receive(AlterClusterRequest request, long nowMs, Action<EmptyMessage> reply, Refuse refuse) =>
+        Change(nowMs, image => MetadataController.AlterCluster(image, request), request.ValidateOnly, reply, refuse);
+
     /// <summary>Changes what a broker is used for.</summary>
     public void Receive(ChangeBrokerRequest request, long nowMs, Action<EmptyMessage> reply, Refuse refuse) =>
         Change(nowMs, image => MetadataController.ChangeBroker(image, request), request.ValidateOnly, reply, refuse);

@@ -19,6 +19,8 @@ internal static class ClusterDescription
             Topics = image.TopicCount,
             Partitions = image.PartitionCount,
             Voters = [.. quorum.DescribeVoters()],
+            Configs = image.Settings.Describe(),
+            Groups = image.GroupCount,
         };
         var brokers = image.Brokers.ToDictionary(static broker => broker.NodeId, ToStatus);
         foreach (var topic in image.Topics)

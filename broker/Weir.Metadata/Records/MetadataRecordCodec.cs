@@ -67,6 +67,10 @@ public static class MetadataRecordCodec
         MetadataRecordKind.PartitionsChanged => WireReader.ReadAll<PartitionsChanged>(body, Version),
         MetadataRecordKind.VotersChanged => WireReader.ReadAll<VotersChanged>(body, Version),
         MetadataRecordKind.EpochStarted => WireReader.ReadAll<EpochStarted>(body, Version),
+        MetadataRecordKind.GroupCreated => WireReader.ReadAll<GroupCreated>(body, Version),
+        MetadataRecordKind.GroupChanged => WireReader.ReadAll<GroupChanged>(body, Version),
+        MetadataRecordKind.GroupDeleted => WireReader.ReadAll<GroupDeleted>(body, Version),
+        MetadataRecordKind.ClusterConfigChanged => WireReader.ReadAll<ClusterConfigChanged>(body, Version),
         _ => throw new UnsupportedMetadataException($"metadata record kind {(byte)kind}"),
     };
 }

@@ -48,6 +48,18 @@ public enum MetadataRecordKind : byte
 
     /// <summary><see cref="EpochStarted"/>.</summary>
     EpochStarted = 12,
+
+    /// <summary><see cref="GroupCreated"/>.</summary>
+    GroupCreated = 13,
+
+    /// <summary><see cref="GroupChanged"/>.</summary>
+    GroupChanged = 14,
+
+    /// <summary><see cref="GroupDeleted"/>.</summary>
+    GroupDeleted = 15,
+
+    /// <summary><see cref="ClusterConfigChanged"/>.</summary>
+    ClusterConfigChanged = 16,
 }
 
 /// <summary>The first record of every metadata log.</summary>
