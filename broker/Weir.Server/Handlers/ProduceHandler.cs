@@ -30,6 +30,7 @@ internal sealed class ProduceHandler(
 
         var partition = partitions.GetLed(request.TopicId, request.Partition);
         var batch = Verify(request, partition);
+        ProduceRules.Check(partition.Replica.Topic, request, batch, connection.PeerNodeId is not null);
         var outcome = partition.Replica.Append(request.Batch.Span, batch, request.Acks, broker.NowMs);
         return outcome.Code == ErrorCode.Throttled
             ? RetryAsync(connection, header, request, partition, batch)

@@ -59,6 +59,7 @@ internal sealed class MetadataHandler(Func<MetadataImage> image, BrokerNode node
         Durability = topic.Settings.Durability,
         Partitioner = Partitioner.XxHash3,
         PartitionerSeed = topic.PartitionerSeed,
+        KeyPartitions = topic.KeyPartitions,
         MaxBatchBytes = topic.Settings.MaxBatchBytes,
         Partitions = [.. topic.Partitions.Select(ToInfo)],
     };

@@ -183,6 +183,7 @@ public sealed class Broker : IAsyncDisposable
             new UnsubscribeHandler(),
             new ListOffsetsHandler(_cluster.Partitions),
             new DeleteRecordsHandler(_cluster.Partitions),
+            new GetLatestHandler(_cluster.Partitions),
             new DescribeBrokerHandler(description),
             .. _cluster.Handlers(),
         ]);
