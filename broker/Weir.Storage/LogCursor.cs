@@ -8,7 +8,8 @@ namespace Weir.Storage;
 /// <param name="Offset">Base offset of that batch.</param>
 /// <param name="SegmentBase">Base offset of its segment.</param>
 /// <param name="Position">Its first byte in the segment's file.</param>
-public readonly record struct LogCursor(long Offset, long SegmentBase, int Position);
+/// <param name="Generation">Which of the files that had this segment's name: compaction replaces them.</param>
+public readonly record struct LogCursor(long Offset, long SegmentBase, int Position, int Generation = 0);
 
 /// <summary>
 /// Whole batches that a reader may send: either a piece of memory or a range of a file. Dispose it once, after the last use

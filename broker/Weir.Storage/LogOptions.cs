@@ -41,6 +41,27 @@ public sealed record LogOptions
     /// <summary>Bytes that may wait for the flush; over it appends are refused as throttled. Default 32 MiB.</summary>
     public int MaxUnflushedBytes { get; init; } = 32 * 1024 * 1024;
 
+    /// <summary>Whether only the last record of each key is kept: the log of an entity topic.</summary>
+    public bool IsCompacted { get; init; }
+
+    /// <summary>
+    /// How long a tombstone is kept, counted from the compaction that removed what it hides, so that a reader who saw that
+    /// still comes to the tombstone. Default one day.
+    /// </summary>
+    public TimeSpan TombstoneRetention { get; init; } = TimeSpan.FromDays(1);
+
+    /// <summary>Part of the closed segments that must be new before compaction runs, 0 to 1. Default one half.</summary>
+    public double MinDirtyRatio { get; init; } = 0.5;
+
+    /// <summary>A closed segment this old is compacted even if it is not worth it; null for no bound.</summary>
+    public TimeSpan? MaxCompactionLag { get; init; }
+
+    /// <summary>
+    /// Bytes of memory for the keys of one run, 24 for each and a quarter more. A run that meets more keys ends where its
+    /// memory does, and the next one goes on. Default 32 MiB.
+    /// </summary>
+    public int CompactionMemoryBytes { get; init; } = 32 * 1024 * 1024;
+
     /// <summary>Rules that are left out, for the tests that must notice it.</summary>
     internal OmittedRules Omits { get; init; }
 }
@@ -59,4 +80,19 @@ internal enum OmittedRules
 
     /// <summary>Recovery writes again what may not have been synced.</summary>
     RewriteAtRecovery = 4,
+
+    /// <summary>A compacted segment is synced before it takes the name of what it replaces.</summary>
+    SyncBeforeSwap = 8,
+
+    /// <summary>What a compacted segment replaces is deleted only once its name is synced.</summary>
+    SwapBeforeDelete = 16,
+
+    /// <summary>Compaction stays below the high watermark.</summary>
+    CompactBelowHighWatermark = 32,
+
+    /// <summary>A tombstone stays for its time.</summary>
+    TombstoneRetention = 64,
+
+    /// <summary>Compaction keeps what tells a producer's retry.</summary>
+    KeepProducers = 128,
 }

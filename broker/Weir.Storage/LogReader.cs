@@ -11,26 +11,14 @@ internal sealed class LogReader(SegmentSet segments, LogIdentity identity)
     /// <summary>The batch that contains an offset; null if no file holds it.</summary>
     public LogCursor? Locate(long offset)
     {
-        var segment = segments.Find(offset);
-        if (segment is null || offset >= segment.End.NextOffset || !segment.TryAcquire())
+        if (segments.Acquire(offset) is not { } segment)
         {
             return null;
         }
 
         try
         {
-            var (from, position) = Start(segment, segment.Index.FloorByOffset(offset));
-            for (var expected = from; ;)
-            {
-                var header = ReadHeader(segment, position, expected);
-                if (header.NextOffset > offset)
-                {
-                    return new LogCursor(header.BaseOffset, segment.BaseOffset, position);
-                }
-
-                position += header.Length;
-                expected = header.NextOffset;
-            }
+            return Locate(segment, offset);
         }
         finally
         {
@@ -41,21 +29,23 @@ internal sealed class LogReader(SegmentSet segments, LogIdentity identity)
     /// <summary>Whole batches below a limit, at least one if there is one, then as many as fit; moves the cursor.</summary>
     public LogSlice Read(ref LogCursor cursor, long limitOffset, int maxBytes)
     {
-        var segment = segments.Find(cursor.Offset);
-        if (segment is null || cursor.Offset >= segment.End.NextOffset || !segment.TryAcquire())
+        if (segments.Acquire(cursor.Offset) is not { } segment)
         {
             return default;
-        }
-
-        if (segment.BaseOffset != cursor.SegmentBase)
-        {
-            cursor = new LogCursor(cursor.Offset, segment.BaseOffset, 0);
         }
 
         var start = cursor.Position;
         var (end, next) = (start, cursor.Offset);
         try
         {
+            if (segment.BaseOffset != cursor.SegmentBase || segment.Generation != cursor.Generation)
+            {
+                cursor = cursor.Offset == segment.BaseOffset
+                    ? new LogCursor(cursor.Offset, segment.BaseOffset, 0, segment.Generation)
+                    : Locate(segment, cursor.Offset);
+                (start, end, next) = (cursor.Position, cursor.Position, cursor.Offset);
+            }
+
             (end, next) = FindEnd(segment, cursor, limitOffset, maxBytes);
         }
         finally
@@ -71,32 +61,49 @@ internal sealed class LogReader(SegmentSet segments, LogIdentity identity)
             return default;
         }
 
-        cursor = new LogCursor(next, segment.BaseOffset, end);
+        cursor = cursor with { Offset = next, Position = end };
         return new LogSlice(segment, start, end - start);
     }
 
     /// <summary>Offset of the first record at or after a time, below a limit; the limit if there is none.</summary>
     public long FindByTimestamp(long timestampMs, long fromOffset, long limitOffset)
     {
-        foreach (var segment in segments.All)
+        var at = segments.All is [var first, ..] ? Math.Max(fromOffset, first.BaseOffset) : fromOffset;
+        while (segments.Acquire(at) is { } segment)
         {
-            if (segment.MaxTimestampMs >= timestampMs && segment.End.NextOffset > fromOffset && segment.TryAcquire())
+            try
             {
-                try
+                if (segment.MaxTimestampMs >= timestampMs
+                    && FindInSegment(segment, timestampMs, fromOffset, limitOffset) is { } found)
                 {
-                    if (FindInSegment(segment, timestampMs, fromOffset, limitOffset) is { } found)
-                    {
-                        return found;
-                    }
+                    return found;
                 }
-                finally
-                {
-                    segment.Release();
-                }
+
+                at = segment.End.NextOffset;
+            }
+            finally
+            {
+                segment.Release();
             }
         }
 
         return limitOffset;
+    }
+
+    private LogCursor Locate(Segment segment, long offset)
+    {
+        var (from, position) = Start(segment, segment.Index.FloorByOffset(offset));
+        for (var expected = from; ;)
+        {
+            var header = ReadHeader(segment, position, expected);
+            if (header.NextOffset > offset)
+            {
+                return new LogCursor(header.BaseOffset, segment.BaseOffset, position, segment.Generation);
+            }
+
+            position += header.Length;
+            expected = header.NextOffset;
+        }
     }
 
     private long? FindInSegment(Segment segment, long timestampMs, long fromOffset, long limitOffset)
@@ -138,17 +145,14 @@ internal sealed class LogReader(SegmentSet segments, LogIdentity identity)
                     segment.File.Path, position, header.BaseOffset, "the batch's checksum does not match its bytes");
             }
 
-            var records = BatchCompression.Decompress(batch, header, int.MaxValue, out pooled);
-            var next = 0;
-            for (var offset = header.BaseOffset; offset < header.NextOffset; offset++)
+            var records = new BatchRecords(
+                BatchCompression.Decompress(batch, header, int.MaxValue, out pooled).Span, header);
+            while (records.MoveNext())
             {
-                var record = RecordReader.Read(records.Span, next, header.BaseTimestampMs);
-                if (record.TimestampMs >= timestampMs && offset >= fromOffset)
+                if (records.Current.TimestampMs >= timestampMs && records.Offset >= fromOffset)
                 {
-                    return offset;
+                    return records.Offset;
                 }
-
-                next = record.End;
             }
 
             return null;

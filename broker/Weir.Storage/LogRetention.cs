@@ -7,10 +7,8 @@ namespace Weir.Storage;
 /// Decides which closed segments may go and deletes them, in order and each durably, so that a crash leaves the log without
 /// a hole. Works on a file system without a free byte.
 /// </summary>
-internal sealed class LogRetention(ILogFiles files, string directory, SegmentSet segments)
+internal sealed class LogRetention(ILogFiles files, string directory, SegmentSet segments, Lock filesGate)
 {
-    private readonly Lock _gate = new();
-
     /// <summary>First offset that the settings keep.</summary>
     public long FindStart(LogOptions options, long nowMs, long durableOffset)
     {
@@ -45,7 +43,7 @@ internal sealed class LogRetention(ILogFiles files, string directory, SegmentSet
     /// <summary>Deletes closed segments whose every record is below an offset; returns the bytes freed.</summary>
     public long DeleteBelow(long offset)
     {
-        lock (_gate)
+        lock (filesGate)
         {
             long freed = 0;
 
@@ -62,12 +60,7 @@ internal sealed class LogRetention(ILogFiles files, string directory, SegmentSet
 
     private void Delete(Segment segment)
     {
-        var index = $"{directory}/{Segment.IndexName(segment.BaseOffset)}";
-        if (files.FileExists(index))
-        {
-            files.Delete(index);
-        }
-
+        Segment.DeleteCaches(files, directory, segment.BaseOffset);
         files.Delete($"{directory}/{Segment.FileName(segment.BaseOffset)}");
         segments.RemoveFirst(1);
         segment.Release();

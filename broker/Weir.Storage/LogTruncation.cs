@@ -1,4 +1,5 @@
 using Weir.Protocol.Records;
+using Weir.Storage.Compaction;
 using Weir.Storage.Files;
 using Weir.Storage.Producers;
 using Weir.Storage.Recovery;
@@ -20,7 +21,7 @@ internal sealed class LogTruncation(ILogFiles files, string directory, SegmentSe
         var keep = segments.Find(offset);
         var (end, position) = keep is null ? (offset, 0) : FindEnd(keep, offset);
 
-        ForgetProducersAbove(end);
+        ForgetAbove(end);
 
         // Everything that is written is synced by now. Recovery takes what is missing below the recovery offset for damage, and
         // must not take damage there for a torn write.
@@ -32,7 +33,7 @@ internal sealed class LogTruncation(ILogFiles files, string directory, SegmentSe
 
         if (keep is not null)
         {
-            DeleteIndex(keep);
+            Segment.DeleteCaches(files, directory, keep.BaseOffset);
             files.SyncDirectory(directory);
             keep.File.Truncate(position);
             keep.File.Sync();
@@ -47,7 +48,7 @@ internal sealed class LogTruncation(ILogFiles files, string directory, SegmentSe
         // The new start first: with it, what is left of the old segments after a crash is below the log.
         checkpoint.Write(recoveryOffset: 0, logStartOffset: 0, isClean: false, sync: true);
         DeleteFilesFrom(0);
-        ForgetProducersAbove(-1);
+        ForgetAbove(-1);
         checkpoint.Write(recoveryOffset: 0, logStartOffset: offset, isClean: false, sync: true);
         using (var file = files.Open($"{directory}/{Segment.FileName(offset)}", OpenKind.Create))
         {
@@ -60,13 +61,13 @@ internal sealed class LogTruncation(ILogFiles files, string directory, SegmentSe
     /// <summary>Removes damage at an offset and all that follows it; what is before it is whole.</summary>
     public void DiscardFrom(long offset, long logStartOffset)
     {
-        ForgetProducersAbove(offset);
+        ForgetAbove(offset);
         checkpoint.Write(Math.Min(checkpoint.Current.RecoveryOffset, offset), logStartOffset, isClean: false, sync: true);
         var last = segments.All.LastOrDefault(segment => segment.BaseOffset <= offset);
         DeleteFilesFrom((last?.BaseOffset ?? -1) + 1);
         if (last is not null)
         {
-            DeleteIndex(last);
+            Segment.DeleteCaches(files, directory, last.BaseOffset);
             files.SyncDirectory(directory);
             last.File.Truncate(last.DataBytes);
             last.File.Sync();
@@ -93,9 +94,10 @@ internal sealed class LogTruncation(ILogFiles files, string directory, SegmentSe
         return (end, position);
     }
 
-    /// <summary>A snapshot of what is cut off must not be taken for one of what comes in its place.</summary>
-    private void ForgetProducersAbove(long offset)
+    /// <summary>What was noted of what is cut off must not be taken for what comes in its place.</summary>
+    private void ForgetAbove(long offset)
     {
+        CompactionState.ForgetAbove(files, directory, offset);
         if (ProducerSnapshot.TryLoad(files, directory, new ProducerStateTable(), new EpochHistory(), out var saved)
             && saved <= offset)
         {
@@ -107,18 +109,9 @@ internal sealed class LogTruncation(ILogFiles files, string directory, SegmentSe
 
     private void Delete(Segment segment)
     {
-        DeleteIndex(segment);
+        Segment.DeleteCaches(files, directory, segment.BaseOffset);
         files.Delete(segment.File.Path);
         files.SyncDirectory(directory);
-    }
-
-    private void DeleteIndex(Segment segment)
-    {
-        var index = $"{directory}/{Segment.IndexName(segment.BaseOffset)}";
-        if (files.FileExists(index))
-        {
-            files.Delete(index);
-        }
     }
 
     /// <summary>Deletes segment files by name, last first: recovery may not have got as far as them.</summary>

@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Logging;
 using Weir.Protocol.Errors;
 using Weir.Protocol.Records;
+using Weir.Storage.Compaction;
 using Weir.Storage.Files;
 using Weir.Storage.Producers;
 using Weir.Storage.Recovery;
@@ -23,6 +24,9 @@ public sealed class PartitionLog : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly Lock _flushGate = new();
+
+    /// <summary>Held while closed segments are deleted or replaced; taken after the flush's and before the log's.</summary>
+    private readonly Lock _filesGate = new();
     private readonly string _directory;
     private readonly ILogger _logger;
     private readonly TailMemory _memory;
@@ -32,6 +36,7 @@ public sealed class PartitionLog : IDisposable
     private SegmentWriter _writer;
     private LogReader _reader;
     private LogRetention _retention;
+    private LogCompactor _compactor;
     private CheckpointFile _checkpoint;
     private ProducerStateTable _producers;
     private EpochHistory _epochs;
@@ -434,6 +439,13 @@ public sealed class PartitionLog : IDisposable
         return DeleteSegments();
     }
 
+    /// <summary>
+    /// Starts to remove records that a later one of the same key has replaced; null if there is nothing worth it, or a run is
+    /// under way. Only where <see cref="LogOptions.IsCompacted"/>.
+    /// </summary>
+    public CompactionRun? StartCompaction(in CompactionRequest request) =>
+        Options.IsCompacted ? _compactor.Start(Options, request, LogStartOffset, DurableOffset) : null;
+
     /// <summary>Closes in order: after a last flush by the caller, notes that nothing follows.</summary>
     public void Close()
     {
@@ -461,7 +473,7 @@ public sealed class PartitionLog : IDisposable
     /// <summary>Takes over what recovery found, at the opening and after the files were cut.</summary>
     [MemberNotNull(
         nameof(_segments), nameof(_writer), nameof(_reader), nameof(_retention), nameof(_checkpoint), nameof(_producers),
-        nameof(_epochs), nameof(_snapshots), nameof(_frontier), nameof(_status))]
+        nameof(_epochs), nameof(_snapshots), nameof(_frontier), nameof(_status), nameof(_compactor))]
     private void Adopt(RecoveredLog recovered)
     {
         _segments = recovered.Segments;
@@ -473,12 +485,13 @@ public sealed class PartitionLog : IDisposable
         _snapshots.Start(recovered.LogEndOffset, recovered.ScannedBytes);
         _writer = new SegmentWriter(_files, _directory, _segments, Options, _snapshots.OnRoll);
         _reader = new LogReader(_segments, Identity);
-        _retention = new LogRetention(_files, _directory, _segments);
+        _retention = new LogRetention(_files, _directory, _segments, _filesGate);
         Volatile.Write(ref _logStartOffset, recovered.LogStartOffset);
         Volatile.Write(ref _logEndOffset, recovered.LogEndOffset);
         Volatile.Write(ref _writtenOffset, recovered.LogEndOffset);
         Volatile.Write(ref _durableOffset, recovered.LogEndOffset);
         _status = new LogStatus(Identity, recovered.Fault, _logger);
+        _compactor = new LogCompactor(_files, _directory, Identity, _segments, _filesGate, _status, Stop);
         _frontier = new AppendFrontier(_segments.All.LastOrDefault(), _logEndOffset);
         _rollWanted = false;
     }
@@ -499,6 +512,7 @@ public sealed class PartitionLog : IDisposable
                 Volatile.Write(ref _durableOffset, _writtenOffset);
             }
 
+            lock (_filesGate)
             lock (_gate)
             {
                 try
@@ -507,6 +521,7 @@ public sealed class PartitionLog : IDisposable
                     _tail.Clear();
                     ReleaseUnflushed();
                     ReleaseFiles();
+                    _compactor.Retire();
                     Adopt(new LogRecovery(_files, _directory, Identity, Options, _logger).Run());
                 }
                 catch (LogIoException e)
@@ -544,14 +559,17 @@ public sealed class PartitionLog : IDisposable
 
     private void CloseFiles()
     {
-        lock (_gate)
+        lock (_filesGate)
         {
-            _tail.Clear();
-            ReleaseUnflushed();
-            _status.Close();
-        }
+            lock (_gate)
+            {
+                _tail.Clear();
+                ReleaseUnflushed();
+                _status.Close();
+            }
 
-        ReleaseFiles();
+            ReleaseFiles();
+        }
     }
 
     private void ReleaseFiles()

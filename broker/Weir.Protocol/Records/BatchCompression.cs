@@ -46,7 +46,7 @@ public static class BatchCompression
         ReadOnlyMemory<byte> batch, in RecordBatchHeader header, int maxBytes, out byte[]? pooled)
     {
         pooled = null;
-        var records = batch[RecordBatchHeader.Size..];
+        var records = batch[header.RecordsPosition..];
         if (header.Compression == CompressionType.None)
         {
             return records;

@@ -26,7 +26,8 @@ public enum CompressionType : byte
 /// Layout, little-endian: 0 base offset i64, 8 append time i64, 16 high watermark i64, 24 leader epoch i32, 28 stamp checksum
 /// u32, 32 checksum u64, 40 length u32, 44 format u8, 45 compression u8, 46 reserved u16, 48 topic id 16 bytes, 64 partition
 /// i32, 68 record count u32, 72 producer id i64, 80 base sequence i32, 84 producer epoch i16, 86 reserved u16, 88 base
-/// timestamp i64, 96 max timestamp i64, 104 last offset delta u32, 108 uncompressed bytes u32, 112 records.
+/// timestamp i64, 96 max timestamp i64, 104 last offset delta u32, 108 uncompressed bytes u32, 112 records. A compacted batch
+/// has its delete horizon i64 at 112 and its records from 120 on.
 /// </remarks>
 public readonly record struct RecordBatchHeader
 {
@@ -36,8 +37,16 @@ public readonly record struct RecordBatchHeader
     /// <summary>Where the topic id stands; recovery searches damaged files for it.</summary>
     public const int TopicIdPosition = 48;
 
-    /// <summary>The only format there is.</summary>
-    public const byte CurrentFormat = 1;
+    /// <summary>The format that producers write: every offset of the batch has a record.</summary>
+    public const byte ProducedFormat = 1;
+
+    /// <summary>
+    /// The format that compaction writes: each record carries its offset, and offsets of the batch may have no record.
+    /// </summary>
+    public const byte CompactedFormat = 2;
+
+    /// <summary>Bytes before the records of a compacted batch.</summary>
+    public const int CompactedSize = Size + sizeof(long);
 
     /// <summary>Producer id of a batch without one: no duplicate is detected.</summary>
     public const long NoProducerId = -1;
@@ -100,11 +109,26 @@ public readonly record struct RecordBatchHeader
     /// <summary>Bytes of the records after decompression.</summary>
     public int UncompressedBytes { get; init; }
 
+    /// <summary>
+    /// Whether compaction wrote it. Then it covers all offsets up to <see cref="LastOffsetDelta"/>, has perhaps no record, and
+    /// its records are read with <see cref="BatchRecords"/>.
+    /// </summary>
+    public bool IsCompacted { get; init; }
+
+    /// <summary>Where the records start.</summary>
+    public int RecordsPosition => IsCompacted ? CompactedSize : Size;
+
     /// <summary>First offset after the batch.</summary>
     public long NextOffset => BaseOffset + LastOffsetDelta + 1;
 
     /// <summary>Reads the length field of a batch whose first <see cref="Size"/> bytes are there.</summary>
     public static uint ReadLength(ReadOnlySpan<byte> batch) => BinaryPrimitives.ReadUInt32LittleEndian(batch[LengthPosition..]);
+
+    /// <summary>
+    /// When the tombstones of a whole compacted batch may go, Unix milliseconds; 0 if it has none that compaction has counted.
+    /// </summary>
+    public static long ReadDeleteHorizon(ReadOnlySpan<byte> compactedBatch) =>
+        BinaryPrimitives.ReadInt64LittleEndian(compactedBatch[Size..]);
 
     /// <summary>Reads a header and checks its fields against each other; no checksum.</summary>
     /// <param name="batch">From the batch's first byte, at least <see cref="Size"/> bytes.</param>
@@ -131,7 +155,7 @@ public readonly record struct RecordBatchHeader
         BinaryPrimitives.WriteUInt32LittleEndian(destination[StampChecksumPosition..], 0);
         BinaryPrimitives.WriteUInt64LittleEndian(destination[ChecksumPosition..], 0);
         BinaryPrimitives.WriteInt32LittleEndian(destination[LengthPosition..], Length);
-        destination[44] = CurrentFormat;
+        destination[44] = IsCompacted ? CompactedFormat : ProducedFormat;
         destination[45] = (byte)Compression;
         BinaryPrimitives.WriteUInt16LittleEndian(destination[46..], 0);
         TopicId.TryWriteBytes(destination[TopicIdPosition..], bigEndian: true, out _);
@@ -197,6 +221,7 @@ public readonly record struct RecordBatchHeader
         LeaderEpoch = BinaryPrimitives.ReadInt32LittleEndian(batch[24..]),
         Checksum = BinaryPrimitives.ReadUInt64LittleEndian(batch[ChecksumPosition..]),
         Length = BinaryPrimitives.ReadInt32LittleEndian(batch[LengthPosition..]),
+        IsCompacted = batch[44] == CompactedFormat,
         Compression = (CompressionType)batch[45],
         TopicId = new Guid(batch.Slice(TopicIdPosition, 16), bigEndian: true),
         Partition = BinaryPrimitives.ReadInt32LittleEndian(batch[64..]),
@@ -229,7 +254,7 @@ public readonly record struct RecordBatchHeader
 
     private string FindFault(ReadOnlySpan<byte> batch)
     {
-        if (batch[44] != CurrentFormat)
+        if (batch[44] is not (ProducedFormat or CompactedFormat))
         {
             return $"batch format {batch[44]} is not known";
         }
@@ -240,22 +265,25 @@ public readonly record struct RecordBatchHeader
             return "a reserved field of the batch header is not zero";
         }
 
-        if (Length <= Size || RecordCount < 1 || LastOffsetDelta < RecordCount - 1 || Partition < 0)
+        if (Length < RecordsPosition || RecordCount < (IsCompacted ? 0 : 1) || LastOffsetDelta < Math.Max(0, RecordCount - 1)
+            || Partition < 0 || (RecordCount == 0) != (Length == RecordsPosition))
         {
             return $"batch of {Length} bytes with {RecordCount} records up to delta {LastOffsetDelta} cannot be";
         }
 
         if (Compression == CompressionType.None
-                ? UncompressedBytes != Length - Size
-                : UncompressedBytes < RecordCount * (long)RecordReader.MinRecordBytes)
+                ? UncompressedBytes != Length - RecordsPosition
+                : UncompressedBytes < RecordCount * (long)MinRecordBytes || RecordCount == 0)
         {
             return $"{UncompressedBytes} uncompressed bytes do not fit {RecordCount} records in {Length} bytes";
         }
 
-        return RecordCount * (long)RecordReader.MinRecordBytes > UncompressedBytes
+        return RecordCount * (long)MinRecordBytes > UncompressedBytes
             ? $"{RecordCount} records cannot fit in {UncompressedBytes} bytes"
             : HasValidProducer ? string.Empty : "producer id, epoch and sequence do not belong together";
     }
+
+    private int MinRecordBytes => RecordReader.MinRecordBytes + (IsCompacted ? 1 : 0);
 
     private bool HasValidProducer => ProducerId == NoProducerId
         ? ProducerEpoch == -1 && BaseSequence == -1

@@ -13,7 +13,11 @@ namespace Weir.Protocol.Records;
 /// <param name="HeaderCount">Number of headers.</param>
 /// <param name="End">First byte after the record.</param>
 public readonly record struct RecordSlices(
-    long TimestampMs, int KeyStart, int KeyLength, int ValueStart, int ValueLength, int HeadersStart, int HeaderCount, int End);
+    long TimestampMs, int KeyStart, int KeyLength, int ValueStart, int ValueLength, int HeadersStart, int HeaderCount, int End)
+{
+    /// <summary>Where the length of the key stands: from there to <see cref="End"/> the bytes are the same in all formats.</summary>
+    public int FieldsStart { get; init; }
+}
 
 /// <summary>Where the parts of one header lie.</summary>
 /// <param name="NameStart">First byte of the UTF-8 name.</param>
@@ -26,7 +30,7 @@ public readonly record struct HeaderSlices(int NameStart, int NameLength, int Va
 /// <summary>
 /// Reads uncompressed records: varint length, zigzag varint timestamp delta, varint key length + 1 (0 is null) and key, the
 /// same for the value, varint header count, and per header varint name length, UTF-8 name, varint value length + 1, value.
-/// Varints are LEB128 of at most 32 bits (lengths) or 64 bits (deltas).
+/// In a compacted batch a varint offset delta stands between the length and the timestamp delta. Varints are LEB128 of at most 32 bits (lengths) or 64 bits (deltas).
 /// </summary>
 /// <remarks>Bytes that break the format throw <see cref="ProtocolException"/> with <see cref="ErrorCode.InvalidBatch"/>.</remarks>
 public static class RecordReader
@@ -39,33 +43,24 @@ public static class RecordReader
 
     private const int MinHeaderBytes = 2;
 
-    /// <summary>Reads the record that starts at <paramref name="position"/>.</summary>
+    /// <summary>Reads the record that starts at <paramref name="position"/>, of a batch as producers write it.</summary>
     public static RecordSlices Read(ReadOnlySpan<byte> records, int position, long baseTimestampMs)
     {
-        var length = (int)ReadVarUInt32(records, ref position);
-        if ((uint)length > (uint)(records.Length - position))
-        {
-            throw Invalid($"record of {length} bytes at {position} is cut off");
-        }
+        var record = Frame(records, ref position);
+        return ReadFields(record, position, baseTimestampMs);
+    }
 
-        var end = position + length;
-        var record = records[..end];
-        var timestamp = baseTimestampMs + ReadVarInt64(record, ref position);
-        var keyLength = ReadLengthOrNull(record, ref position);
-        var keyStart = position;
-        position += Math.Max(keyLength, 0);
-        var valueLength = ReadLengthOrNull(record, ref position);
-        var valueStart = position;
-        position += Math.Max(valueLength, 0);
-        var headerCount = (int)ReadVarUInt32(record, ref position);
-        if ((uint)headerCount > MaxHeaders
-            || headerCount * MinHeaderBytes > end - position
-            || (headerCount == 0 && position != end))
-        {
-            throw Invalid($"record with {headerCount} headers has {end - position} bytes for them");
-        }
-
-        return new RecordSlices(timestamp, keyStart, keyLength, valueStart, valueLength, position, headerCount, end);
+    /// <summary>Reads the record that starts at <paramref name="position"/>, of a compacted batch.</summary>
+    /// <param name="records">The records of the batch.</param>
+    /// <param name="position">First byte of the record.</param>
+    /// <param name="baseTimestampMs">Base timestamp of the batch.</param>
+    /// <param name="offsetDelta">Its offset minus the base offset of the batch.</param>
+    public static RecordSlices ReadCompacted(
+        ReadOnlySpan<byte> records, int position, long baseTimestampMs, out uint offsetDelta)
+    {
+        var record = Frame(records, ref position);
+        offsetDelta = ReadVarUInt32(record, ref position);
+        return ReadFields(record, position, baseTimestampMs);
     }
 
     /// <summary>Reads the header that starts at <paramref name="position"/>, within a record that ends at <paramref name="recordEnd"/>.</summary>
@@ -104,6 +99,42 @@ public static class RecordReader
         {
             throw Invalid($"{records.Length - position} bytes follow the last of {recordCount} records");
         }
+    }
+
+    /// <summary>Everything up to the end of the record at a position, which is moved behind its length.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ReadOnlySpan<byte> Frame(ReadOnlySpan<byte> records, ref int position)
+    {
+        var length = (int)ReadVarUInt32(records, ref position);
+        return (uint)length <= (uint)(records.Length - position)
+            ? records[..(position + length)]
+            : throw Invalid($"record of {length} bytes at {position} is cut off");
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static RecordSlices ReadFields(ReadOnlySpan<byte> record, int position, long baseTimestampMs)
+    {
+        var end = record.Length;
+        var timestamp = baseTimestampMs + ReadVarInt64(record, ref position);
+        var fieldsStart = position;
+        var keyLength = ReadLengthOrNull(record, ref position);
+        var keyStart = position;
+        position += Math.Max(keyLength, 0);
+        var valueLength = ReadLengthOrNull(record, ref position);
+        var valueStart = position;
+        position += Math.Max(valueLength, 0);
+        var headerCount = (int)ReadVarUInt32(record, ref position);
+        if ((uint)headerCount > MaxHeaders
+            || headerCount * MinHeaderBytes > end - position
+            || (headerCount == 0 && position != end))
+        {
+            throw Invalid($"record with {headerCount} headers has {end - position} bytes for them");
+        }
+
+        return new RecordSlices(timestamp, keyStart, keyLength, valueStart, valueLength, position, headerCount, end)
+        {
+            FieldsStart = fieldsStart,
+        };
     }
 
     /// <summary>Reads an unsigned LEB128 number of at most 32 bits.</summary>

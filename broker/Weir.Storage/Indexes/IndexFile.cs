@@ -97,6 +97,7 @@ internal static class IndexFile
             writer.Write(summary.MaxTimestampMs);
             writer.Write(summary.FirstAppendTimeMs);
             writer.Write(summary.LastAppendTimeMs);
+            writer.Write(summary.Generation);
             var entries = segment.Index.Entries;
             writer.Write(entries.Length);
             foreach (var entry in entries)
@@ -118,7 +119,7 @@ internal static class IndexFile
         {
             loaded = new SegmentSummary(
                 reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt32(),
-                reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64());
+                reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt32());
             for (var left = reader.ReadInt32(); left > 0; left--)
             {
                 entries.Add(new IndexEntry(reader.ReadInt64(), reader.ReadInt32(), reader.ReadInt64()));

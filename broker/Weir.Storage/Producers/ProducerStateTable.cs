@@ -73,6 +73,10 @@ internal sealed class ProducerStateTable
             batch.BaseSequence == Next(entry.LastSequence) ? ErrorCode.None : ErrorCode.OutOfOrderSequence);
     }
 
+    /// <summary>Whether a batch of the log is among those that a retry would be recognised by.</summary>
+    public bool Remembers(in RecordBatchHeader batch) =>
+        batch.ProducerId != RecordBatchHeader.NoProducerId && Check(batch).Original?.BaseOffset == batch.BaseOffset;
+
     /// <summary>Remembers a batch that is in the log.</summary>
     public void Apply(in RecordBatchHeader batch, int maxProducers)
     {
@@ -168,7 +172,8 @@ internal sealed class ProducerStateTable
     }
 
     private static int LastSequence(in RecordBatchHeader batch) =>
-        (int)(((uint)batch.BaseSequence + (uint)batch.RecordCount - 1) & int.MaxValue);
+        // Not by the records: compaction removes some, and the batch was as long as its offsets.
+        (int)(((uint)batch.BaseSequence + (uint)batch.LastOffsetDelta) & int.MaxValue);
 
     private static int Next(int sequence) => sequence == int.MaxValue ? 0 : sequence + 1;
 

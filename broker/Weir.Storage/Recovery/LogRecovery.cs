@@ -94,7 +94,8 @@ internal sealed class LogRecovery(
     {
         foreach (var name in files.ListFiles(directory))
         {
-            if (name.EndsWith(".tmp", StringComparison.Ordinal))
+            if (name.EndsWith(".tmp", StringComparison.Ordinal)
+                || name.EndsWith(Segment.CompactingSuffix, StringComparison.Ordinal))
             {
                 files.Delete($"{directory}/{name}");
             }
@@ -115,6 +116,15 @@ internal sealed class LogRecovery(
         for (var i = 0; i < bases.Count && _fault is null; i++)
         {
             var expected = _segments.All.IsEmpty ? bases[i] : _segments.Active.NextOffset;
+            if (bases[i] < expected && _segments.Active.Generation > 0)
+            {
+                // Compaction has put the segment before it in its place, and was to delete it.
+                Segment.DeleteCaches(files, directory, bases[i]);
+                files.Delete($"{directory}/{Segment.FileName(bases[i])}");
+                files.SyncDirectory(directory);
+                continue;
+            }
+
             if (bases[i] != expected)
             {
                 _fault = $"offsets {expected} to {bases[i] - 1} are missing: no segment holds them";
@@ -170,7 +180,8 @@ internal sealed class LogRecovery(
     {
         if (IndexFile.TryLoad(files, directory, segment.BaseOffset, out var summary, out var index)
             && summary.NextOffset == footer.NextOffset
-            && summary.DataBytes == footer.DataBytes)
+            && summary.DataBytes == footer.DataBytes
+            && summary.Generation == footer.Generation)
         {
             segment.Restore(summary, index);
         }
@@ -184,10 +195,11 @@ internal sealed class LogRecovery(
                 return;
             }
 
+            segment.Seal(footer.Generation);
             SaveIndex(segment);
         }
 
-        segment.Seal();
+        segment.Seal(footer.Generation);
     }
 
     private void SaveIndex(Segment segment)

@@ -33,6 +33,9 @@ internal sealed class BatchScanner(ILogFile file, LogIdentity identity, long end
     /// <summary>The bytes of the last batch; valid until the next call.</summary>
     public ReadOnlySpan<byte> Batch => _window.AsSpan(_batchStart, _batchLength);
 
+    /// <summary>The same as memory.</summary>
+    public ReadOnlyMemory<byte> BatchMemory => _window.AsMemory(_batchStart, _batchLength);
+
     /// <summary>Reads and checks the batch at a position.</summary>
     /// <param name="position">First byte.</param>
     /// <param name="expectedOffset">The base offset it must have; null for any.</param>

@@ -39,6 +39,9 @@ internal sealed class Segment
 
     public bool IsSealed { get; private set; }
 
+    /// <summary>Tells the files apart that had this name: positions in one mean nothing in another.</summary>
+    public int Generation { get; private set; }
+
     public long MaxTimestampMs { get; private set; } = long.MinValue;
 
     public long FirstAppendTimeMs { get; private set; } = long.MaxValue;
@@ -49,6 +52,9 @@ internal sealed class Segment
 
     /// <summary>The file's name for a base offset: twenty digits, so that names sort as offsets do.</summary>
     public static string FileName(long baseOffset) => $"{baseOffset:D20}.log";
+
+    /// <summary>Ends the name of a file that compaction writes and that is no segment yet.</summary>
+    public const string CompactingSuffix = ".compacting";
 
     /// <summary>The name of the index beside it.</summary>
     public static string IndexName(long baseOffset) => $"{baseOffset:D20}.index";
@@ -80,10 +86,29 @@ internal sealed class Segment
     }
 
     public SegmentSummary Summarize() =>
-        new(BaseOffset, NextOffset, DataBytes, MaxTimestampMs, FirstAppendTimeMs, LastAppendTimeMs);
+        new(BaseOffset, NextOffset, DataBytes, MaxTimestampMs, FirstAppendTimeMs, LastAppendTimeMs, Generation);
 
     /// <summary>Marks the segment closed: its file has a footer and is not written again.</summary>
-    public void Seal() => IsSealed = true;
+    public void Seal(int generation = 0)
+    {
+        Generation = generation;
+        IsSealed = true;
+    }
+
+    /// <summary>The name of the index of keys beside it.</summary>
+    public static string KeysName(long baseOffset) => $"{baseOffset:D20}.keys";
+
+    /// <summary>Deletes what can be built again from a segment.</summary>
+    public static void DeleteCaches(ILogFiles files, string directory, long baseOffset)
+    {
+        foreach (var name in new[] { IndexName(baseOffset), KeysName(baseOffset) })
+        {
+            if (files.FileExists($"{directory}/{name}"))
+            {
+                files.Delete($"{directory}/{name}");
+            }
+        }
+    }
 
     /// <summary>Keeps the file open; false if it is closed already.</summary>
     public bool TryAcquire()
@@ -115,7 +140,8 @@ internal sealed class Segment
 
 /// <summary>What a segment's walked batches add up to.</summary>
 internal readonly record struct SegmentSummary(
-    long BaseOffset, long NextOffset, int DataBytes, long MaxTimestampMs, long FirstAppendTimeMs, long LastAppendTimeMs);
+    long BaseOffset, long NextOffset, int DataBytes, long MaxTimestampMs, long FirstAppendTimeMs, long LastAppendTimeMs,
+    int Generation);
 
 /// <summary>Bytes of a segment's batches and the first offset after them.</summary>
 internal sealed record SegmentEnd(int DataBytes, long NextOffset);

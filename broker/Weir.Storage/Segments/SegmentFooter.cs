@@ -12,8 +12,9 @@ namespace Weir.Storage.Segments;
 /// <param name="DataBytes">Bytes of batches before the footer.</param>
 /// <param name="MaxTimestampMs">Largest record timestamp.</param>
 /// <param name="LastAppendTimeMs">Append time of the last batch.</param>
+/// <param name="Generation">How often compaction has replaced what had this name; 0 for batches as they were appended.</param>
 internal readonly record struct SegmentFooter(
-    long BaseOffset, long NextOffset, int DataBytes, long MaxTimestampMs, long LastAppendTimeMs)
+    long BaseOffset, long NextOffset, int DataBytes, long MaxTimestampMs, long LastAppendTimeMs, int Generation = 0)
 {
     public const int Size = 64;
 
@@ -29,6 +30,7 @@ internal readonly record struct SegmentFooter(
         BinaryPrimitives.WriteInt32LittleEndian(destination[24..], DataBytes);
         BinaryPrimitives.WriteInt64LittleEndian(destination[32..], MaxTimestampMs);
         BinaryPrimitives.WriteInt64LittleEndian(destination[40..], LastAppendTimeMs);
+        BinaryPrimitives.WriteInt32LittleEndian(destination[48..], Generation);
         BinaryPrimitives.WriteUInt64LittleEndian(
             destination[ChecksumPosition..], XxHash3.HashToUInt64(destination[..ChecksumPosition]));
     }
@@ -50,7 +52,8 @@ internal readonly record struct SegmentFooter(
             BinaryPrimitives.ReadInt64LittleEndian(source[16..]),
             BinaryPrimitives.ReadInt32LittleEndian(source[24..]),
             BinaryPrimitives.ReadInt64LittleEndian(source[32..]),
-            BinaryPrimitives.ReadInt64LittleEndian(source[40..]));
+            BinaryPrimitives.ReadInt64LittleEndian(source[40..]),
+            BinaryPrimitives.ReadInt32LittleEndian(source[48..]));
         return footer.BaseOffset == baseOffset && footer.DataBytes == fileLength - Size;
     }
 }

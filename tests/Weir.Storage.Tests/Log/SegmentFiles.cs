@@ -17,6 +17,10 @@ internal static class SegmentFiles
         }
     }
 
+    /// <summary>Base offsets of the segments, in order.</summary>
+    public static List<long> Bases(ILogFiles files) =>
+        Segments(files).Select(static name => long.Parse(name[..20], System.Globalization.CultureInfo.InvariantCulture)).ToList();
+
     /// <summary>Names of the segments, in order.</summary>
     public static List<string> Segments(ILogFiles files) => files.ListFiles(LogTestBed.Directory)
         .Where(static name => name.EndsWith(".log", StringComparison.Ordinal)).ToList();
