@@ -188,6 +188,7 @@ public sealed class BadBytesTests
         Assert.Equal(ErrorCode.BatchTooLarge, await client.ProduceAsync(topic, RawConnection.Batch(topic.TopicId, size: 4000)));
         Assert.Equal(ErrorCode.InvalidBatch, await client.ProduceAsync(topic, new byte[20]));
         Assert.Equal(ErrorCode.InvalidBatch, await client.ProduceAsync(topic, WithRecordCount(topic.TopicId, 3)));
+        Assert.Equal(ErrorCode.InvalidBatch, await client.ProduceAsync(topic, Compacted(topic.TopicId)));
         Assert.Equal(ErrorCode.BatchTooLarge, await client.ProduceAsync(topic, Bomb(topic.TopicId)));
         Assert.Equal(ErrorCode.UnknownPartition, await client.ProduceAsync(topic, RawConnection.Batch(topic.TopicId, partition: 5), 5));
         Assert.Equal(ErrorCode.None, await client.ProduceAsync(topic, RawConnection.Batch(topic.TopicId)));
@@ -203,6 +204,15 @@ public sealed class BadBytesTests
         BinaryPrimitives.WriteInt32LittleEndian(batch.AsSpan(104), count - 1);
         RecordBatchHeader.Seal(batch);
         return batch;
+    }
+
+    /// <summary>A whole batch of the format that compaction alone may write, without gaps.</summary>
+    private static byte[] Compacted(Guid topicId)
+    {
+        using var builder = new CompactedBatchBuilder();
+        builder.Start(0);
+        builder.Add(0, 1, [2, 7, 2, 8, 0]);
+        return builder.Seal(RecordBatchHeader.Verify(RawConnection.Batch(topicId)) with { LastOffsetDelta = 0 }, 0).ToArray();
     }
 
     /// <summary>Announces a gigabyte behind a few compressed bytes.</summary>

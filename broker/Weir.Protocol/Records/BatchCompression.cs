@@ -46,6 +46,11 @@ public static class BatchCompression
         ReadOnlyMemory<byte> batch, in RecordBatchHeader header, int maxBytes, out byte[]? pooled)
     {
         pooled = null;
+        if (batch.Length < header.RecordsPosition)
+        {
+            throw new ProtocolException(ErrorCode.InvalidBatch, $"a compacted batch of {batch.Length} bytes is cut off");
+        }
+
         var records = batch[header.RecordsPosition..];
         if (header.Compression == CompressionType.None)
         {

@@ -83,6 +83,16 @@ internal sealed class FollowerLog(PartitionLog log, IReplicaHost host, OmittedRe
                 log.ResetTo(header.BaseOffset);
             }
 
+            if (header.BaseOffset < log.LogEndOffset && log.LogEndOffset < header.NextOffset)
+            {
+                // Compaction has joined the leader's batches over the end of this log.
+                if (!TryTrim(ref batch, ref header))
+                {
+                    ReplicationEvents.DamagedFetch(host.Logger, log.Identity.ToString(), log.LogEndOffset);
+                    return changed;
+                }
+            }
+
             var outcome = log.AppendReplica(batch.Span, header);
             if (outcome.Code != ErrorCode.None)
             {
@@ -93,6 +103,20 @@ internal sealed class FollowerLog(PartitionLog log, IReplicaHost host, OmittedRe
         }
 
         return changed;
+    }
+
+    /// <summary>Leaves of a batch what the log does not have; false if its records cannot be read.</summary>
+    private bool TryTrim(ref ReadOnlyMemory<byte> batch, ref RecordBatchHeader header)
+    {
+        try
+        {
+            batch = CompactedBatchBuilder.TrimTo(batch, header, log.LogEndOffset);
+            return RecordBatchHeader.TryRead(batch.Span, out header, out _);
+        }
+        catch (ProtocolException)
+        {
+            return false;
+        }
     }
 
     private bool TryReadHeader(ReadOnlySpan<byte> batch, out RecordBatchHeader header) =>

@@ -45,6 +45,11 @@ internal sealed class ProduceHandler(
             throw new ProtocolException(ErrorCode.CorruptBatch, "the batch names another topic or partition");
         }
 
+        if (batch.IsCompacted)
+        {
+            throw new ProtocolException(ErrorCode.InvalidBatch, "compacted batches are written by brokers alone");
+        }
+
         if (batch.LastOffsetDelta != batch.RecordCount - 1)
         {
             throw new ProtocolException(ErrorCode.InvalidBatch, "a produced batch has no gaps between its offsets");

@@ -22,6 +22,9 @@ internal sealed class RecordEnumerator : IAsyncEnumerator<ConsumedRecord>
     private int _next;
     private long _nextOffset;
     private long _endOffset;
+    private long _batchEnd;
+    private long _batchBase;
+    private bool _isCompacted;
     private RecordSlices _slices;
 
     public RecordEnumerator(
@@ -106,9 +109,24 @@ internal sealed class RecordEnumerator : IAsyncEnumerator<ConsumedRecord>
 
     private void Read()
     {
+        if (_isCompacted)
+        {
+            ReadCompacted();
+            return;
+        }
+
         _slices = RecordReader.Read(_records.Span, _next, _baseTimestampMs);
         _next = _slices.End;
         _cursor!.Position = ++_nextOffset;
+    }
+
+    /// <summary>Behind the last record there may be offsets without one, which are passed with it.</summary>
+    private void ReadCompacted()
+    {
+        _slices = RecordReader.ReadCompacted(_records.Span, _next, _baseTimestampMs, out var delta);
+        _next = _slices.End;
+        _nextOffset = _batchBase + delta + 1;
+        _cursor!.Position = _nextOffset < _endOffset ? _nextOffset : _batchEnd;
     }
 
     /// <summary>Opens the batch that was read and goes to the first record that is wanted; false if it has none.</summary>
@@ -129,6 +147,14 @@ internal sealed class RecordEnumerator : IAsyncEnumerator<ConsumedRecord>
         _records = records;
         _next = 0;
         _baseTimestampMs = header.BaseTimestampMs;
+        _isCompacted = header.IsCompacted;
+        _batchBase = header.BaseOffset;
+        _batchEnd = Math.Min(header.NextOffset, _cursor.StopAt);
+        if (_isCompacted)
+        {
+            return TryFindWanted(records.Span, header);
+        }
+
         _endOffset = Math.Min(header.BaseOffset + header.RecordCount, _cursor.StopAt);
         var wanted = Math.Min(_cursor.Position, _endOffset);
         while (_nextOffset < wanted)
@@ -138,6 +164,32 @@ internal sealed class RecordEnumerator : IAsyncEnumerator<ConsumedRecord>
         }
 
         return _nextOffset < _endOffset;
+    }
+
+    /// <summary>Walks a compacted batch once, to know its first and last record that are wanted; false if there is none.</summary>
+    private bool TryFindWanted(ReadOnlySpan<byte> records, in RecordBatchHeader header)
+    {
+        _endOffset = 0;
+        var from = _cursor!.Position;
+        var first = -1;
+        var walk = new BatchRecords(records, header);
+        for (var start = 0; walk.MoveNext() && walk.Offset < _batchEnd; start = walk.NextPosition)
+        {
+            if (walk.Offset >= from)
+            {
+                first = first < 0 ? start : first;
+                _endOffset = walk.Offset + 1;
+            }
+        }
+
+        if (first < 0)
+        {
+            _cursor.Position = Math.Max(from, _batchEnd);
+            return false;
+        }
+
+        _next = first;
+        return true;
     }
 
     private void CloseBatch()

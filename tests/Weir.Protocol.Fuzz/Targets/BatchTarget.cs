@@ -12,7 +12,11 @@ internal sealed class BatchTarget() : FuzzTarget("RecordBatch")
 
     public override long AllowedBytes(int received) => base.AllowedBytes(received) + MaxUncompressedBytes;
 
-    public override byte[] CreateValid(SeededRandom random) => Build(random, (CompressionType)random.Next(3));
+    public override byte[] CreateValid(SeededRandom random)
+    {
+        var batch = Build(random, (CompressionType)random.Next(3));
+        return random.Chance(1, 2) ? batch : Compact(random, batch);
+    }
 
     public override void Decode(byte[] input)
     {
@@ -31,7 +35,12 @@ internal sealed class BatchTarget() : FuzzTarget("RecordBatch")
         try
         {
             var records = BatchCompression.Decompress(input, header, MaxUncompressedBytes, out pooled);
-            RecordWalk.All(records.Span, header.RecordCount, header.BaseTimestampMs);
+            if (header.IsCompacted)
+            {
+                _ = RecordBatchHeader.ReadDeleteHorizon(input);
+            }
+
+            RecordWalk.All(records.Span, header);
         }
         finally
         {
@@ -40,6 +49,30 @@ internal sealed class BatchTarget() : FuzzTarget("RecordBatch")
                 ArrayPool<byte>.Shared.Return(pooled);
             }
         }
+    }
+
+    /// <summary>A compacted batch that some or all records have left.</summary>
+    private static byte[] Compact(SeededRandom random, byte[] batch)
+    {
+        using var builder = new CompactedBatchBuilder();
+        var header = RecordBatchHeader.Verify(batch);
+        builder.Start(header.BaseOffset);
+        var records = BatchCompression.Decompress(batch, header, int.MaxValue, out var pooled).Span;
+        var walk = new BatchRecords(records, header);
+        while (walk.MoveNext())
+        {
+            if (random.Chance(1, 2))
+            {
+                builder.Add(walk.Offset, walk.Current.TimestampMs, records[walk.Current.FieldsStart..walk.Current.End]);
+            }
+        }
+
+        if (pooled is not null)
+        {
+            ArrayPool<byte>.Shared.Return(pooled);
+        }
+
+        return builder.Seal(header, random.Next(100)).ToArray();
     }
 
     internal static byte[] Build(SeededRandom random, CompressionType compression)
@@ -108,29 +141,49 @@ internal sealed class RecordsTarget() : FuzzTarget("Records")
 /// <summary>Reads every part of every record.</summary>
 internal static class RecordWalk
 {
+    public static void All(ReadOnlySpan<byte> records, in RecordBatchHeader header)
+    {
+        var walk = new BatchRecords(records, header);
+        var (position, offset) = (0, header.BaseOffset - 1);
+        while (walk.MoveNext())
+        {
+            Check(records, walk.Current, position);
+            if (walk.Offset <= offset || walk.Offset >= header.NextOffset)
+            {
+                throw new InvalidOperationException($"record with offset {walk.Offset} follows {offset}");
+            }
+
+            (position, offset) = (walk.NextPosition, walk.Offset);
+        }
+    }
+
     public static void All(ReadOnlySpan<byte> records, int count, long baseTimestampMs)
     {
         var position = 0;
         for (var i = 0; i < count && position < records.Length; i++)
         {
             var record = RecordReader.Read(records, position, baseTimestampMs);
-            Touch(records, record.KeyStart, record.KeyLength);
-            Touch(records, record.ValueStart, record.ValueLength);
-            var headerPosition = record.HeadersStart;
-            for (var headers = record.HeaderCount; headers > 0; headers--)
-            {
-                var header = RecordReader.ReadHeader(records, headerPosition, record.End);
-                Touch(records, header.NameStart, header.NameLength);
-                Touch(records, header.ValueStart, header.ValueLength);
-                headerPosition = header.End;
-            }
-
-            if (record.End <= position || headerPosition > record.End)
-            {
-                throw new InvalidOperationException($"record at {position} ends at {record.End}, its headers at {headerPosition}");
-            }
-
+            Check(records, record, position);
             position = record.End;
+        }
+    }
+
+    private static void Check(ReadOnlySpan<byte> records, in RecordSlices record, int position)
+    {
+        Touch(records, record.KeyStart, record.KeyLength);
+        Touch(records, record.ValueStart, record.ValueLength);
+        var headerPosition = record.HeadersStart;
+        for (var headers = record.HeaderCount; headers > 0; headers--)
+        {
+            var header = RecordReader.ReadHeader(records, headerPosition, record.End);
+            Touch(records, header.NameStart, header.NameLength);
+            Touch(records, header.ValueStart, header.ValueLength);
+            headerPosition = header.End;
+        }
+
+        if (record.End <= position || headerPosition > record.End)
+        {
+            throw new InvalidOperationException($"record at {position} ends at {record.End}, its headers at {headerPosition}");
         }
     }
 

@@ -12,7 +12,7 @@ public sealed class GoldenBatchTests
     private static readonly Guid TopicId = new("00112233-4455-6677-8899-aabbccddeeff");
     private static readonly BatchProducer Producer = new(0x0102030405060708, 9, 0x0A0B0C0D);
 
-    internal static string[] Names => ["RecordBatch.none", "RecordBatch.lz4", "RecordBatch.zstd"];
+    internal static string[] Names => ["RecordBatch.none", "RecordBatch.lz4", "RecordBatch.zstd", "RecordBatch.compacted"];
 
     [Fact]
     public void An_uncompressed_batch_has_its_golden_bytes() =>
@@ -43,6 +43,49 @@ public sealed class GoldenBatchTests
         Assert.Equal(1_700_000_000_000L, header.BaseTimestampMs);
         Assert.Equal(1_700_000_000_100L, header.MaxTimestampMs);
         Assert.Equal(Records(), RecordListing.Read(batch));
+    }
+
+    [Fact]
+    public void A_compacted_batch_has_its_golden_bytes()
+    {
+        var listed = Records();
+        GoldenFile.Check(
+            "RecordBatch.compacted",
+            [
+                "stamped as RecordBatch.none, no producer, offsets 1000 to 1299, delete horizon 1700086400000; at 1002: "
+                    + listed[0],
+                "at 1200: " + listed[2],
+            ],
+            BuildCompacted());
+        var batch = GoldenFile.Read("RecordBatch.compacted");
+        var header = RecordBatchHeader.Verify(batch);
+        Assert.True(RecordBatchHeader.HasValidStamp(batch));
+        Assert.Equal((true, 1000L, 1300L, 2), (header.IsCompacted, header.BaseOffset, header.NextOffset, header.RecordCount));
+        Assert.Equal(1_700_086_400_000, RecordBatchHeader.ReadDeleteHorizon(batch));
+        Assert.Equal([(1002L, listed[0]), (1200L, listed[2])], RecordListing.ReadWithOffsets(batch));
+    }
+
+    private static byte[] BuildCompacted()
+    {
+        var source = Build(CompressionType.None);
+        var header = RecordBatchHeader.Verify(source);
+        var records = source.AsSpan(RecordBatchHeader.Size);
+        using var builder = new CompactedBatchBuilder();
+        builder.Start(header.BaseOffset);
+        var walk = new BatchRecords(records, header);
+        while (walk.MoveNext())
+        {
+            if (walk.Offset is 1000 or 1002)
+            {
+                builder.Add(
+                    walk.Offset == 1000 ? 1002 : 1200, walk.Current.TimestampMs,
+                    records[walk.Current.FieldsStart..walk.Current.End]);
+            }
+        }
+
+        return builder.Seal(
+            header with { LastOffsetDelta = 299, ProducerId = -1, ProducerEpoch = -1, BaseSequence = -1 },
+            deleteHorizonMs: 1_700_086_400_000).ToArray();
     }
 
     private static IEnumerable<string> Describe() =>
@@ -111,6 +154,24 @@ internal static class RecordListing
         if (pooled is not null)
         {
             ArrayPool<byte>.Shared.Return(pooled);
+        }
+
+        return listed;
+    }
+
+    /// <summary>The records of an uncompressed batch with their offsets.</summary>
+    public static List<(long Offset, ListedRecord Record)> ReadWithOffsets(byte[] batch)
+    {
+        var header = RecordBatchHeader.Verify(batch);
+        var records = batch.AsSpan(header.RecordsPosition);
+        var listed = new List<(long, ListedRecord)>();
+        var walk = new BatchRecords(records, header);
+        while (walk.MoveNext())
+        {
+            var record = walk.Current;
+            listed.Add((walk.Offset, new ListedRecord(
+                record.TimestampMs, Hex(records, record.KeyStart, record.KeyLength),
+                Hex(records, record.ValueStart, record.ValueLength), Headers(records, record))));
         }
 
         return listed;
