@@ -124,7 +124,7 @@ public sealed class CrashCampaign(Mutation mutation = Mutation.None)
         }
     }
 
-    private static void Count(CrashReport report, DiskStep step, string doing)
+    internal static void Count(CrashReport report, DiskStep step, string doing)
     {
         report.Images++;
         var operation = step.Operation.ToString();

@@ -22,6 +22,21 @@ public enum Mutation
 
     /// <summary>Believe at recovery what the page cache shows after a failed sync.</summary>
     TrustPageCache,
+
+    /// <summary>Give a compacted segment the name of what it replaces before it is synced.</summary>
+    SwapUnsynced,
+
+    /// <summary>Delete what a compacted segment replaces before its name is synced.</summary>
+    DeleteBeforeSwap,
+
+    /// <summary>Compact what is above the high watermark.</summary>
+    CompactUncommitted,
+
+    /// <summary>Remove tombstones with what they hide.</summary>
+    DropTombstones,
+
+    /// <summary>Forget in compaction which batches tell a producer's retry.</summary>
+    ForgetProducers,
 }
 
 /// <summary>A disk without directory syncs.</summary>

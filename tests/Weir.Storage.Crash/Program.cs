@@ -4,9 +4,15 @@ using Weir.Storage.Crash;
 
 var seed = (ulong)(Read("--seed") ?? Random.Shared.Next());
 var stopwatch = Stopwatch.StartNew();
-var report = Read("--image") is { } image
-    ? new CrashCampaign().Replay(seed, (int)image)
-    : new CrashCampaign().Run(seed, Read("--images") ?? 20_000);
+var isCompaction = args.Contains("--compaction");
+var images = Read("--images") ?? 20_000;
+var report = (Read("--image"), isCompaction) switch
+{
+    ({ } image, false) => new CrashCampaign().Replay(seed, (int)image),
+    ({ } image, true) => new CompactionCampaign().Replay(seed, (int)image),
+    (null, false) => new CrashCampaign().Run(seed, images),
+    (null, true) => new CompactionCampaign().Run(seed, images),
+};
 Console.WriteLine(
     $"{report.Images} crash images from seed {seed}, {report.Steps} write steps, {stopwatch.Elapsed.TotalSeconds:F1} s");
 Print("power cut before", report.ImagesByStep);
@@ -20,6 +26,7 @@ if (report.Failure is null)
 Console.WriteLine($"FAILED: {report.Failure.Text}");
 Console.WriteLine(
     "replay: dotnet run -c Release --project tests/Weir.Storage.Crash -- "
+    + (isCompaction ? "--compaction " : "")
     + $"--seed {report.Failure.Seed} --image {report.Failure.Image}");
 return 1;
 
