@@ -64,6 +64,9 @@ public sealed record LogOptions
 
     /// <summary>Rules that are left out, for the tests that must notice it.</summary>
     internal OmittedRules Omits { get; init; }
+
+    /// <summary>Bits of the hash that keys are found by, for the tests that want different keys with one hash.</summary>
+    internal ulong KeyHashMask { get; init; } = ulong.MaxValue;
 }
 
 /// <summary>What durability rests on. Each can be left out to show that the crash campaign would find that it is.</summary>

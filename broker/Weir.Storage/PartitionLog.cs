@@ -4,6 +4,7 @@ using Weir.Protocol.Errors;
 using Weir.Protocol.Records;
 using Weir.Storage.Compaction;
 using Weir.Storage.Files;
+using Weir.Storage.Keys;
 using Weir.Storage.Producers;
 using Weir.Storage.Recovery;
 using Weir.Storage.Segments;
@@ -37,6 +38,7 @@ public sealed class PartitionLog : IDisposable
     private LogReader _reader;
     private LogRetention _retention;
     private LogCompactor _compactor;
+    private LogKeys _keys;
     private CheckpointFile _checkpoint;
     private ProducerStateTable _producers;
     private EpochHistory _epochs;
@@ -446,6 +448,19 @@ public sealed class PartitionLog : IDisposable
     public CompactionRun? StartCompaction(in CompactionRequest request) =>
         Options.IsCompacted ? _compactor.Start(Options, request, LogStartOffset, DurableOffset) : null;
 
+    /// <summary>
+    /// The last record of a key below the high watermark, which may be a tombstone; null if there is none. A few reads of the
+    /// disk; the first one after an opening or a roll may read a whole segment. Only where <see cref="LogOptions.IsCompacted"/>.
+    /// </summary>
+    /// <exception cref="LogCorruptException">A batch on the way is damaged.</exception>
+    public LatestRecord? FindLatest(ReadOnlySpan<byte> key, long highWatermark) =>
+        Options.IsCompacted ? Volatile.Read(ref _keys).FindLatest(key, highWatermark) : null;
+
+    /// <summary>
+    /// Builds an index of keys that <see cref="FindLatest"/> would have to; false if there is none left. Reads a segment.
+    /// </summary>
+    public bool BuildKeyIndex() => Options.IsCompacted && _status.IsSound && Volatile.Read(ref _keys).BuildNext();
+
     /// <summary>Closes in order: after a last flush by the caller, notes that nothing follows.</summary>
     public void Close()
     {
@@ -459,6 +474,8 @@ public sealed class PartitionLog : IDisposable
 
             CloseFiles();
         }
+
+        _keys.Dispose();
     }
 
     /// <summary>Closes the files without a word to the disk, as a crash would.</summary>
@@ -468,12 +485,14 @@ public sealed class PartitionLog : IDisposable
         {
             CloseFiles();
         }
+
+        _keys.Dispose();
     }
 
     /// <summary>Takes over what recovery found, at the opening and after the files were cut.</summary>
     [MemberNotNull(
         nameof(_segments), nameof(_writer), nameof(_reader), nameof(_retention), nameof(_checkpoint), nameof(_producers),
-        nameof(_epochs), nameof(_snapshots), nameof(_frontier), nameof(_status), nameof(_compactor))]
+        nameof(_epochs), nameof(_snapshots), nameof(_frontier), nameof(_status), nameof(_compactor), nameof(_keys))]
     private void Adopt(RecoveredLog recovered)
     {
         _segments = recovered.Segments;
@@ -492,12 +511,27 @@ public sealed class PartitionLog : IDisposable
         Volatile.Write(ref _durableOffset, recovered.LogEndOffset);
         _status = new LogStatus(Identity, recovered.Fault, _logger);
         _compactor = new LogCompactor(_files, _directory, Identity, _segments, _filesGate, _status, Stop);
+        _keys = new LogKeys(_files, _directory, this, _segments, Options.KeyHashMask);
         _frontier = new AppendFrontier(_segments.All.LastOrDefault(), _logEndOffset);
         _rollWanted = false;
     }
 
     /// <summary>Changes the files while nothing else does, and opens them again: recovery alone knows how to read them.</summary>
     private void Rewrite(Action<LogTruncation> change)
+    {
+        var keys = _keys;
+        try
+        {
+            RewriteLocked(change);
+        }
+        finally
+        {
+            // Not under the locks: a search that is under way takes the log's.
+            keys.Dispose();
+        }
+    }
+
+    private void RewriteLocked(Action<LogTruncation> change)
     {
         lock (_flushGate)
         {
@@ -585,6 +619,9 @@ public sealed class PartitionLog : IDisposable
 
     /// <summary>Whether the caller is the first to want a flush since the loop took it up.</summary>
     internal bool TryQueueForFlush() => Interlocked.Exchange(ref _isQueuedForFlush, 1) == 0;
+
+    /// <summary>The next flush or append begins another segment.</summary>
+    internal void WantRoll() => _rollWanted = true;
 
     internal void TakenUpByFlush() => Volatile.Write(ref _isQueuedForFlush, 0);
 

@@ -158,8 +158,8 @@ internal sealed class CompactionWorkload(
         if (_runs[index] is not { } run)
         {
             var model = models[index];
-            var limit = Math.Max(model.HighWatermark, model.Acknowledged - random.Next(30));
-            limit = Math.Min(limit, model.Acknowledged);
+            var wanted = model.Acknowledged - random.Next(30);
+            var limit = Math.Max(model.HighWatermark, EndOfBatchBelow(model, wanted));
             model.Compacts(time.NowMs, limit);
             run = _logs[index].StartCompaction(new CompactionRequest(time.NowMs, limit, limit)
             {
@@ -202,6 +202,7 @@ internal sealed class CompactionWorkload(
     private void Cut(int index)
     {
         var (log, model) = (_logs[index], models[index]);
+        disk.Capacity = long.MaxValue;
         Flush(index);
         if (log.State != LogState.Online || log.HasPending)
         {
@@ -209,11 +210,13 @@ internal sealed class CompactionWorkload(
         }
 
         var offset = model.HighWatermark + random.Next((int)(log.LogEndOffset - model.HighWatermark) + 1);
-        model.Acknowledged = model.Batches.Where(batch => batch.NextOffset <= offset)
-            .Select(static batch => batch.NextOffset).DefaultIfEmpty(0).Max();
+        model.Acknowledged = EndOfBatchBelow(model, offset);
         log.TruncateTo(offset);
         model.Settle(log);
     }
+
+    private static long EndOfBatchBelow(KeyedLogModel model, long offset) => model.Batches
+        .Select(static batch => batch.NextOffset).Where(end => end <= offset).DefaultIfEmpty(0).Max();
 
     private void GiveUp(int index)
     {
