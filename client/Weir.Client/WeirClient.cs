@@ -4,6 +4,7 @@ using Weir.Client.Metadata;
 using Weir.Client.Producing;
 using Weir.Protocol;
 using Weir.Protocol.Errors;
+using Weir.Protocol.Wire;
 
 namespace Weir.Client;
 
@@ -119,6 +120,24 @@ public sealed class WeirClient : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(value);
         return new WeirConsumer<TKey, TValue>(CreateConsumer(topic, options), key, value);
+    }
+
+    /// <summary>
+    /// The latest committed record of a key of an entity topic. A record that was acknowledged before the call is never missed.
+    /// </summary>
+    /// <param name="topic">The topic, of kind entity.</param>
+    /// <param name="key">The key, at most 32 KiB.</param>
+    /// <param name="ct">Ends the waiting.</param>
+    /// <returns>The record, which may be a tombstone; null if the key has none.</returns>
+    /// <exception cref="WeirException">
+    /// <see cref="ErrorCode.InvalidRequest"/> for a topic of another kind, <see cref="ErrorCode.UnknownTopic"/>, or what the
+    /// partition's leader answered.
+    /// </exception>
+    public Task<LatestRecord?> GetLatestAsync(string topic, ReadOnlyMemory<byte> key, CancellationToken ct = default)
+    {
+        CheckTopic(topic);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(key.Length, ProtocolLimits.KeyBytes, nameof(key));
+        return LatestLookup.GetAsync(_cluster, _catalog, topic, key, ct);
     }
 
     /// <summary>

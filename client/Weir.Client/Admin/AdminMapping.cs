@@ -17,7 +17,7 @@ internal static class AdminMapping
 
     public static TopicSummary ToSummary(TopicInfo info) => new(
         info.Name, info.TopicId, info.Kind, info.Durability, info.MaxBatchBytes,
-        [.. info.Partitions.Select(ToSummary)]);
+        [.. info.Partitions.Select(ToSummary)], info.KeyPartitions);
 
     public static ClusterMetadata ToMetadata(MetadataResponse reply) => new(
         reply.ClusterId,

@@ -1,3 +1,4 @@
+using Weir.Protocol;
 using Weir.Protocol.Errors;
 using Weir.Protocol.Messages;
 
@@ -36,9 +37,14 @@ public sealed record CreatedTopic(string Name, Guid TopicId, int Partitions, int
 /// <param name="Durability">What <c>acks=all</c> stands for.</param>
 /// <param name="MaxBatchBytes">Largest batch.</param>
 /// <param name="Partitions">Its partitions by index.</param>
+/// <param name="KeyPartitions">Keys are spread over the first so many partitions.</param>
 public sealed record TopicSummary(
     string Name, Guid TopicId, TopicKind Kind, Durability Durability, int MaxBatchBytes,
-    IReadOnlyList<PartitionSummary> Partitions);
+    IReadOnlyList<PartitionSummary> Partitions, int KeyPartitions)
+{
+    /// <summary>Whether it is one of the brokers' own topics, which clients may read and nothing else.</summary>
+    public bool IsInternal => TopicName.IsInternal(Name);
+}
 
 /// <summary>Who leads and keeps a partition.</summary>
 /// <param name="Partition">Index, from 0.</param>

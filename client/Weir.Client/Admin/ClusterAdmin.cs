@@ -35,7 +35,8 @@ public sealed class ClusterAdmin
                     broker.NodeId, string.Create(CultureInfo.InvariantCulture, $"{broker.Host}:{broker.Port}"), broker.Rack,
                     broker.Version, broker.IsFenced, broker.IsDraining, broker.IsCordoned, broker.IsDecommissioning,
                     broker.Leaders, broker.Replicas, broker.OutOfSync)),
-            ]);
+            ],
+            reply.Groups, AdminMapping.ToConfigs(reply.Configs));
     }
 
     /// <summary>Changes what a broker is used for. Doing it twice is the same as doing it once.</summary>

@@ -12,10 +12,12 @@ namespace Weir.Client.Admin;
 /// <param name="Reassigning">Partitions whose replicas are being moved.</param>
 /// <param name="Voters">Voters of the metadata quorum.</param>
 /// <param name="Brokers">Brokers by node id.</param>
+/// <param name="Groups">Declared groups.</param>
+/// <param name="Configs">Every setting of the cluster with its present value.</param>
 public sealed record ClusterStatus(
     string ClusterId, int ControllerId, int ControllerEpoch, int Topics, int Partitions, int OfflinePartitions,
     int UnderReplicated, int UnderMinIsr, int Reassigning, IReadOnlyList<QuorumVoter> Voters,
-    IReadOnlyList<ClusterBroker> Brokers);
+    IReadOnlyList<ClusterBroker> Brokers, int Groups, IReadOnlyList<ConfigValue> Configs);
 
 /// <summary>A voter of the metadata quorum.</summary>
 /// <param name="NodeId">Node id.</param>

@@ -8,7 +8,7 @@ using Weir.Protocol.Wire;
 namespace Weir.Client;
 
 /// <summary>
-/// Administration of topics and brokers. Thread-safe; lives as long as its client. Calls that may be repeated are, after
+/// Administration of topics, groups and brokers. Thread-safe; lives as long as its client. Calls that may be repeated are, after
 /// retriable errors, within the request timeout; creating and deleting are not, once they may have reached the broker.
 /// Every call throws <see cref="WeirException"/> with the broker's error, or with
 /// <see cref="ErrorCode.RequestTimedOut"/> or <see cref="ErrorCode.ConnectionLost"/>.
@@ -64,7 +64,7 @@ public sealed class WeirAdmin
 
     /// <summary>Changes settings or adds partitions; all of it or nothing.</summary>
     /// <param name="name">The topic.</param>
-    /// <param name="partitions">New number of partitions, never fewer than now; null leaves it. Keys may move by it.</param>
+    /// <param name="partitions">New number of partitions, never fewer than now; null leaves it. Keys stay where they are, unless <c>key.partitions</c> says otherwise.</param>
     /// <param name="configs">Settings to change; a null value goes back to the default.</param>
     /// <param name="ct">Ends the waiting.</param>
     public async Task AlterTopicAsync(
@@ -144,6 +144,117 @@ public sealed class WeirAdmin
             ct).ConfigureAwait(false);
         return reply.LogStartOffset;
     }
+
+    /// <summary>Declares a group; completes when it can be used.</summary>
+    /// <param name="name">1 to 249 of <c>[a-zA-Z0-9._-]</c>.</param>
+    /// <param name="spec">What it shall be.</param>
+    /// <param name="ct">Ends the waiting; the group may be declared nevertheless.</param>
+    public async Task<CreatedGroup> CreateGroupAsync(string name, GroupSpec spec, CancellationToken ct = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(spec);
+        var request = new CreateGroupRequest
+        {
+            Name = name,
+            Mode = spec.Mode,
+            Topics = [.. spec.Topics],
+            Start = spec.Start.Position,
+            StartValue = spec.Start.Value,
+            Configs = AdminMapping.ToEntries(spec.Configs),
+            DeadLetterTopic = spec.DeadLetterTopic,
+            Owner = spec.Owner,
+            OnUse = spec.OnUse,
+            ValidateOnly = spec.ValidateOnly,
+        };
+        var reply = await _cluster.RequestAnyAsync<CreateGroupRequest, CreateGroupResponse>(
+            request, isRepeatable: spec.ValidateOnly, ct).ConfigureAwait(false);
+        return new CreatedGroup(name, reply.GroupId);
+    }
+
+    /// <summary>Changes a group's declaration; all of it or nothing.</summary>
+    /// <param name="name">The group.</param>
+    /// <param name="change">What changes.</param>
+    /// <param name="ct">Ends the waiting; the change may be made nevertheless.</param>
+    public Task AlterGroupAsync(string name, GroupChange change, CancellationToken ct = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(change);
+        var request = new AlterGroupRequest
+        {
+            Name = name,
+            Topics = [.. change.Topics],
+            Configs = AdminMapping.ToEntries(change.Configs),
+            DeadLetterTopic = change.DeadLetterTopic,
+            Owner = change.Owner,
+            ValidateOnly = change.ValidateOnly,
+        };
+        return _cluster.RequestAnyAsync<AlterGroupRequest, EmptyMessage>(request, isRepeatable: true, ct);
+    }
+
+    /// <summary>Deletes a group with what it has consumed. Its members end; the records stay.</summary>
+    /// <param name="name">The group.</param>
+    /// <param name="ct">Ends the waiting; the group may be deleted nevertheless.</param>
+    public Task DeleteGroupAsync(string name, CancellationToken ct = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        return _cluster.RequestAnyAsync<DeleteGroupRequest, EmptyMessage>(
+            new DeleteGroupRequest { Name = name }, isRepeatable: false, ct);
+    }
+
+    /// <summary>All groups as they are declared, by name.</summary>
+    /// <param name="ct">Ends the waiting.</param>
+    public async Task<IReadOnlyList<GroupSummary>> ListGroupsAsync(CancellationToken ct = default)
+    {
+        var reply = await _cluster.RequestAnyAsync<ListGroupsRequest, ListGroupsResponse>(
+            new ListGroupsRequest(), isRepeatable: true, ct).ConfigureAwait(false);
+        return [.. reply.Groups.Select(GroupMapping.ToSummary)];
+    }
+
+    /// <summary>A group with its members, and how far it is in each partition.</summary>
+    /// <param name="name">The group.</param>
+    /// <param name="ct">Ends the waiting.</param>
+    public async Task<GroupDescription> DescribeGroupAsync(string name, CancellationToken ct = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        return GroupMapping.ToDescription(
+            await _cluster.RequestAnyAsync<DescribeGroupRequest, DescribeGroupResponse>(
+                new DescribeGroupRequest { Name = name }, isRepeatable: true, ct).ConfigureAwait(false));
+    }
+
+    /// <summary>Moves the offsets of a group; all that are asked for or none.</summary>
+    /// <param name="name">The group.</param>
+    /// <param name="spec">Where to, and which.</param>
+    /// <param name="ct">Ends the waiting; the offsets may be moved nevertheless.</param>
+    /// <returns>Each partition before and after, by topic and partition.</returns>
+    public async Task<IReadOnlyList<ResetOffsets>> ResetGroupAsync(
+        string name, GroupResetSpec spec, CancellationToken ct = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(spec);
+        var request = new ResetGroupRequest
+        {
+            Name = name,
+            Topic = spec.Topic,
+            Partition = spec.Partition ?? -1,
+            To = spec.To.Position,
+            Value = spec.To.Value,
+            DryRun = spec.DryRun,
+            Force = spec.Force,
+        };
+        var reply = await _cluster.RequestAnyAsync<ResetGroupRequest, ResetGroupResponse>(
+            request, isRepeatable: spec.DryRun || spec.To.Position != ResetPosition.Shift, ct).ConfigureAwait(false);
+        return GroupMapping.ToOffsets(reply);
+    }
+
+    /// <summary>Changes settings of the cluster; all of them or none.</summary>
+    /// <param name="configs">Settings to change; a null value goes back to the default.</param>
+    /// <param name="validateOnly">Check everything, change nothing.</param>
+    /// <param name="ct">Ends the waiting; the change may be made nevertheless.</param>
+    public Task AlterClusterAsync(
+        IReadOnlyDictionary<string, string?> configs, bool validateOnly = false, CancellationToken ct = default) =>
+        _cluster.RequestAnyAsync<AlterClusterRequest, EmptyMessage>(
+            new AlterClusterRequest { Configs = AdminMapping.ToEntries(configs), ValidateOnly = validateOnly },
+            isRepeatable: true, ct);
 
     /// <summary>What a broker is and how it is set up.</summary>
     /// <param name="nodeId">Which broker; null for the one that the client is connected to.</param>

@@ -22,7 +22,8 @@ internal sealed class PendingRequest<TResponse> : IReplyHandler
 
         try
         {
-            _source.TrySetResult(WireReader.ReadAll<TResponse>(body, header.Version));
+            // Copied: a payload is a view of the body, and outlives the receive buffer with the response.
+            _source.TrySetResult(WireReader.ReadAll<TResponse>(body.ToArray(), header.Version));
         }
         catch (ProtocolException e)
         {

@@ -8,7 +8,7 @@ namespace Weir.Client.Metadata;
 internal sealed class TopicSnapshot
 {
     /// <summary>Bytes of a produce frame around its batch, with room for fields added later.</summary>
-    private const int FrameOverheadBytes = 256;
+    private const int FrameOverheadBytes = 512;
 
     private readonly int[] _leaderEpochs;
 
@@ -16,7 +16,9 @@ internal sealed class TopicSnapshot
     {
         Name = info.Name;
         Id = info.TopicId;
+        Kind = info.Kind;
         Seed = info.PartitionerSeed;
+        KeyPartitions = info.KeyPartitions > 0 ? Math.Min(info.KeyPartitions, info.Partitions.Length) : info.Partitions.Length;
         Partitioner = info.Partitioner;
         var frame = Math.Min(maxFrameBytes, ProtocolLimits.FrameBytes) - FrameOverheadBytes;
         MaxBatchBytes = Math.Max(Math.Min(info.MaxBatchBytes, frame), RecordBatchHeader.Size + RecordReader.MinRecordBytes);
@@ -36,7 +38,12 @@ internal sealed class TopicSnapshot
 
     public Guid Id { get; }
 
+    public TopicKind Kind { get; }
+
     public long Seed { get; }
+
+    /// <summary>Keys are spread over the first so many partitions.</summary>
+    public int KeyPartitions { get; }
 
     public Partitioner Partitioner { get; }
 

@@ -11,7 +11,7 @@ namespace Weir.Client.Producing;
 internal sealed class PartitionPump(ProducerCore core, PartitionProducer owner, PartitionSendQueue queue, Lock gate)
     : IWindowWaiter
 {
-    private readonly ProduceRequest _request = new() { Partition = owner.Partition, Acks = core.Options.Acks };
+    private readonly ProduceRequest _request = new() { Partition = owner.Partition, Acks = core.Options.Acks, Writer = core.Options.Writer };
     private bool _isPumping;
     private bool _pumpAgain;
     private bool _isPreparing;
@@ -131,7 +131,7 @@ internal sealed class PartitionPump(ProducerCore core, PartitionProducer owner, 
         var topic = core.Topic;
         _request.TopicId = topic.Id;
         _request.Batch = batch.Seal(topic.Id, owner.Partition, core.Options.Compression);
-        var bytes = _request.Batch.Length + ProducerCore.FrameOverheadBytes;
+        var bytes = _request.Batch.Length + core.FrameOverheadBytes;
         lock (gate)
         {
             // Under the lock, so that the window cannot open before the flag is set.

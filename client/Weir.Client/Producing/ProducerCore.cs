@@ -1,3 +1,4 @@
+using System.Text;
 using Weir.Client.Connections;
 using Weir.Client.Metadata;
 using Weir.Protocol.Errors;
@@ -12,9 +13,6 @@ namespace Weir.Client.Producing;
 /// </summary>
 internal sealed class ProducerCore : IAsyncDisposable
 {
-    /// <summary>Bytes of a produce frame around its batch.</summary>
-    public const int FrameOverheadBytes = FrameHeader.Size + 32;
-
     private static readonly TimeSpan DisposeFlushLimit = TimeSpan.FromSeconds(5);
 
     private readonly ClusterConnections _cluster;
@@ -33,6 +31,7 @@ internal sealed class ProducerCore : IAsyncDisposable
     {
         TopicName = topic;
         Options = options;
+        FrameOverheadBytes = FrameHeader.Size + 32 + Encoding.UTF8.GetByteCount(options.Writer ?? string.Empty);
         _cluster = cluster;
         _catalog = catalog;
         _closing = CancellationTokenSource.CreateLinkedTokenSource(cluster.Closing);
@@ -44,6 +43,9 @@ internal sealed class ProducerCore : IAsyncDisposable
         LingerTicks = ToTicks(options.Linger);
         _timers = new ProducerTimers(this, options);
     }
+
+    /// <summary>Bytes of a produce frame around its batch.</summary>
+    public int FrameOverheadBytes { get; }
 
     public string TopicName { get; }
 

@@ -1,5 +1,7 @@
+using System.Text;
 using Weir.Protocol.Messages;
 using Weir.Protocol.Records;
+using Weir.Protocol.Wire;
 
 namespace Weir.Client;
 
@@ -66,6 +68,12 @@ public sealed class ProducerOptions
     public int BufferBytes { get; set; } = 32 * 1024 * 1024;
 
     /// <summary>
+    /// Who publishes, for topics with the setting <c>writer</c>, which take records of that one alone. Default null: nobody in
+    /// particular. At most 255 bytes in UTF-8. It is a name, not a proof.
+    /// </summary>
+    public string? Writer { get; set; }
+
+    /// <summary>
     /// Longest time from the call to the outcome of a record, waiting and retries included. Default 2 min; 100 ms to 1 h.
     /// </summary>
     public TimeSpan DeliveryTimeout { get; set; } = TimeSpan.FromMinutes(2);
@@ -74,6 +82,8 @@ public sealed class ProducerOptions
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan((byte)Acks, (byte)Acks.All, nameof(Acks));
         ArgumentOutOfRangeException.ThrowIfGreaterThan((byte)Compression, (byte)CompressionType.Zstd, nameof(Compression));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(
+            Encoding.UTF8.GetByteCount(Writer ?? string.Empty), ProtocolLimits.ShortStringBytes, nameof(Writer));
         ArgumentOutOfRangeException.ThrowIfLessThan(Linger, TimeSpan.Zero, nameof(Linger));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Linger, TimeSpan.FromMinutes(1), nameof(Linger));
         ArgumentOutOfRangeException.ThrowIfLessThan(BatchBytes, 1024, nameof(BatchBytes));

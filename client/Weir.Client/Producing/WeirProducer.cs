@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using Weir.Client.Producing;
 using Weir.Protocol;
 using Weir.Protocol.Errors;
+using Weir.Protocol.Messages;
 using Weir.Protocol.Records;
 
 namespace Weir.Client;
@@ -191,6 +192,12 @@ public sealed class WeirProducer : IAsyncDisposable
     private bool TryAppend(in OutgoingRecord record, SendOperation? operation)
     {
         ObjectDisposedException.ThrowIf(_core.IsDisposed, this);
+        if (record.Key is null && _core.Topic.Kind == TopicKind.Entity)
+        {
+            throw new WeirException(
+                ErrorCode.UnkeyedRecord, $"{ErrorCode.UnkeyedRecord}: every record of entity topic {Topic} needs a key") { Topic = Topic };
+        }
+
         var partitions = _core.Partitions;
         var partition = partitions[Choose(record, partitions.Length)];
         var headers = AsSpan(record.Headers);
@@ -223,7 +230,10 @@ public sealed class WeirProducer : IAsyncDisposable
                     ErrorCode.UnknownPartition, $"the topic has partitions 0 to {partitions - 1}", Topic, chosen);
         }
 
-        return record.Key is { } key ? KeyPartitioner.Choose(key.Span, _core.Topic.Seed, partitions) : _core.Sticky.Current;
+        var topic = _core.Topic;
+        return record.Key is { } key
+            ? KeyPartitioner.Choose(key.Span, topic.Seed, Math.Min(topic.KeyPartitions, partitions))
+            : _core.Sticky.Current;
     }
 
     private async ValueTask<SendResult> SendSlowlyAsync(OutgoingRecord record, CancellationToken ct)
