@@ -48,9 +48,23 @@ internal static class ClusterCommands
 
     private static readonly Option<int?> UncleanBroker = new("--broker") { Description = "The replica that shall lead it." };
 
+    private static readonly Argument<string[]> Settings = new("SETTING")
+    {
+        Description = "KEY=VALUE; see docs/cli.md for the keys.",
+        Arity = ArgumentArity.ZeroOrMore,
+    };
+
+    private static readonly Option<string[]> Unset = new("--unset")
+    {
+        Description = "Settings that go back to their default.",
+        AllowMultipleArgumentsPerToken = true,
+    };
+
     public static Command Create() => WeirCommand.Create(
         "cluster", "Show the cluster and administer its brokers.",
         WeirCommand.WithClient("status", "Controller, quorum, and what is not as it should be.", StatusAsync),
+        WeirCommand.WithClient("describe", "The same, with every setting of the cluster.", DescribeAsync),
+        WeirCommand.WithClient("set", "Change settings of the cluster.", SetAsync, Settings, Unset, DryRun),
         WeirCommand.WithClient("brokers", "List brokers.", BrokersAsync),
         WeirCommand.WithClient(
             "check", "Ask whether a broker may be stopped without harm. Exit code 1 if not.", CheckAsync, Broker, After),
@@ -75,14 +89,63 @@ internal static class ClusterCommands
             return ExitCode.Success;
         }
 
+        WriteStatus(status);
+        return ExitCode.Success;
+    }
+
+    private static async Task<int> DescribeAsync(ParseResult parsed, WeirClient client, CancellationToken cancellationToken)
+    {
+        var status = await client.Admin.Cluster.DescribeAsync(cancellationToken).ConfigureAwait(false);
+        var format = parsed.GetValue(WeirCommand.Output);
+        if (format == OutputFormat.Json)
+        {
+            Terminal.WriteJson(status);
+            return ExitCode.Success;
+        }
+
+        if (format == OutputFormat.Table)
+        {
+            WriteStatus(status);
+        }
+
+        Terminal.WriteRows(
+            format, ["setting", "value", "set"],
+            status.Configs.Select(static config => new[] { config.Name, config.Value ?? "-", config.IsDefault ? "default" : "yes" }));
+        return ExitCode.Success;
+    }
+
+    private static async Task<int> SetAsync(ParseResult parsed, WeirClient client, CancellationToken cancellationToken)
+    {
+        var configs = new Dictionary<string, string?>();
+        foreach (var (name, value) in KeyValue.ParseAll(parsed.GetValue(Settings) ?? [], "the setting"))
+        {
+            configs[name] = value;
+        }
+
+        foreach (var name in parsed.GetValue(Unset) ?? [])
+        {
+            configs[name] = null;
+        }
+
+        if (configs.Count == 0)
+        {
+            throw new UsageException("nothing to set: give KEY=VALUE or --unset KEY");
+        }
+
+        await client.Admin.AlterClusterAsync(configs, parsed.GetValue(DryRun), cancellationToken).ConfigureAwait(false);
+        var set = configs.Select(static pair => pair.Value is null ? $"{pair.Key} to its default" : $"{pair.Key} to {pair.Value}");
+        return Done(parsed, $"set {string.Join(", ", set)}");
+    }
+
+    private static void WriteStatus(ClusterStatus status)
+    {
         var up = status.Brokers.Count(static broker => !broker.IsFenced);
         Console.WriteLine($"Cluster {status.ClusterId}: controller {status.ControllerId}, epoch {status.ControllerEpoch}");
         Console.WriteLine($"Brokers: {up} of {status.Brokers.Count} up. Voters: {string.Join(", ", status.Voters.Select(Describe))}");
         Console.WriteLine(
-            $"{status.Topics} topics, {status.Partitions} partitions: {status.OfflinePartitions} without a leader, "
+            $"{status.Groups} groups, {status.Topics} topics, {status.Partitions} partitions: {status.OfflinePartitions} without a leader, "
                 + $"{status.UnderMinIsr} below min.insync.replicas, {status.UnderReplicated} under-replicated, "
                 + $"{status.Reassigning} moving");
-        return ExitCode.Success;
     }
 
     private static async Task<int> BrokersAsync(ParseResult parsed, WeirClient client, CancellationToken cancellationToken)

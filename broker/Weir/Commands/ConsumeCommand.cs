@@ -178,7 +178,7 @@ internal sealed class RecordWriter(OutputFormat format, Stream output, bool isLi
     }
 
     /// <summary>UTF-8 as a string, other bytes as {"base64": …}, null as null.</summary>
-    private static void WriteBytes(Utf8JsonWriter json, string name, ReadOnlyMemory<byte>? bytes)
+    internal static void WriteBytes(Utf8JsonWriter json, string name, ReadOnlyMemory<byte>? bytes)
     {
         if (bytes is not { } present)
         {

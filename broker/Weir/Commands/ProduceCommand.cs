@@ -43,8 +43,13 @@ internal static class ProduceCommand
         DefaultValueFactory = static _ => 30,
     };
 
+    private static readonly Option<string?> Writer = new("--writer")
+    {
+        Description = "Who publishes, for a topic whose setting writer names the only one who may.",
+    };
+
     public static Command Create() => WeirCommand.WithClient(
-        "produce", "Publish records.", ProduceAsync, Topic, InputFile, Format, Key, AcksOption, Compression, DeliveryTimeout);
+        "produce", "Publish records.", ProduceAsync, Topic, InputFile, Format, Key, AcksOption, Compression, DeliveryTimeout, Writer);
 
     private static async Task<int> ProduceAsync(ParseResult parsed, WeirClient client, CancellationToken cancellationToken)
     {
@@ -59,6 +64,7 @@ internal static class ProduceCommand
             {
                 Acks = parsed.GetValue(AcksOption),
                 Compression = parsed.GetValue(Compression),
+                Writer = parsed.GetValue(Writer),
                 DeliveryTimeout = TimeSpan.FromSeconds(parsed.GetValue(DeliveryTimeout)),
             });
             await using (producer.ConfigureAwait(false))

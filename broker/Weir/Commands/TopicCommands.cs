@@ -20,7 +20,7 @@ internal static class TopicCommands
 
     private static readonly Option<TopicKind> Kind = new("--kind")
     {
-        Description = "What the topic is for: event.",
+        Description = "What the topic is for: event; or entity: every record has a key, and the last one of a key is its state.",
         DefaultValueFactory = static _ => TopicKind.Event,
     };
 
@@ -38,6 +38,8 @@ internal static class TopicCommands
 
     private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Check everything, change nothing." };
 
+    private static readonly Option<bool> Internal = new("--internal") { Description = "The brokers' own topics too." };
+
     private static readonly Option<int> Partition = new("--partition") { Description = "Partition.", Required = true };
 
     private static readonly Option<long> Before = new("--before")
@@ -50,11 +52,11 @@ internal static class TopicCommands
         "topic", "Create, list, describe, alter, delete and trim topics.",
         WeirCommand.WithClient("create", "Create a topic.", CreateAsync, Name, Partitions, Replicas, Kind, Config,
             DryRun),
-        WeirCommand.WithClient("list", "List topics.", ListAsync),
+        WeirCommand.WithClient("list", "List topics.", ListAsync, Internal),
         WeirCommand.WithClient("describe", "Describe a topic and its partitions.", DescribeAsync, Name),
         WeirCommand.WithClient(
-            "alter", "Change settings or add partitions. Adding partitions moves keys: records of a key that come later "
-                + "may go to another partition than those before.",
+            "alter", "Change settings or add partitions. Keys stay on the partitions that there were (key.partitions); new "
+                + "partitions get records without a key.",
             AlterAsync, Name, Partitions, Config, Unset),
         WeirCommand.WithClient("delete", "Delete a topic and its data.", DeleteAsync, Name),
         WeirCommand.WithClient("trim", "Delete the records of a partition before an offset.", TrimAsync, Name, Partition, Before));
@@ -91,7 +93,8 @@ internal static class TopicCommands
 
     private static async Task<int> ListAsync(ParseResult parsed, WeirClient client, CancellationToken cancellationToken)
     {
-        var topics = await client.Admin.ListTopicsAsync(cancellationToken).ConfigureAwait(false);
+        var all = await client.Admin.ListTopicsAsync(cancellationToken).ConfigureAwait(false);
+        var topics = all.Where(topic => !topic.IsInternal || parsed.GetValue(Internal));
         var format = parsed.GetValue(WeirCommand.Output);
         if (format == OutputFormat.Json)
         {
@@ -102,6 +105,8 @@ internal static class TopicCommands
                 topic.Kind,
                 topic.Durability,
                 Partitions = topic.Partitions.Count,
+                topic.KeyPartitions,
+                topic.IsInternal,
             }));
             return ExitCode.Success;
         }
@@ -168,9 +173,9 @@ internal static class TopicCommands
     private static async Task<int> AlterAsync(ParseResult parsed, WeirClient client, CancellationToken cancellationToken)
     {
         var configs = ReadConfigs(parsed);
-        foreach (var name in parsed.GetValue(Unset) ?? [])
+        foreach (var unset in parsed.GetValue(Unset) ?? [])
         {
-            configs[name] = null;
+            configs[unset] = null;
         }
 
         if (configs.Count == 0 && parsed.GetValue(Partitions) is null)
@@ -178,10 +183,12 @@ internal static class TopicCommands
             throw new UsageException("nothing to alter: give --partitions, --config or --unset");
         }
 
-        await client.Admin.AlterTopicAsync(
-            parsed.GetRequiredValue(Name), parsed.GetValue(Partitions), configs, cancellationToken)
-            .ConfigureAwait(false);
-        return Say(parsed, "altered");
+        var name = parsed.GetRequiredValue(Name);
+        await client.Admin.AlterTopicAsync(name, parsed.GetValue(Partitions), configs, cancellationToken).ConfigureAwait(false);
+        var metadata = await client.Admin.GetMetadataAsync([name], cancellationToken).ConfigureAwait(false);
+        return parsed.GetValue(Partitions) is not null && metadata.Topics is [var topic]
+            ? Say(parsed, $"altered: {Describe(topic)}")
+            : Say(parsed, "altered");
     }
 
     private static async Task<int> DeleteAsync(ParseResult parsed, WeirClient client, CancellationToken cancellationToken)
@@ -197,6 +204,11 @@ internal static class TopicCommands
             .ConfigureAwait(false);
         return Say(parsed, $"partition {parsed.GetValue(Partition)} starts at offset {start}");
     }
+
+    private static string Describe(TopicSummary topic) => topic.KeyPartitions == topic.Partitions.Count
+        ? $"{topic.Partitions.Count} partition(s), and keys are spread over all of them"
+        : $"{topic.Partitions.Count} partitions, of which the first {topic.KeyPartitions} take keys as before and the others "
+            + "records without a key";
 
     private static int Say(ParseResult parsed, string outcome)
     {

@@ -103,9 +103,11 @@ internal static class WeirCommand
         Output,
         BrokerCommand.Create(),
         TopicCommands.Create(),
+        GroupCommands.Create(),
         ClusterCommands.Create(),
         ProduceCommand.Create(),
         ConsumeCommand.Create(),
+        GetCommand.Create(),
         PerfCommands.Create(),
         DemoCommand.Create(),
     };
