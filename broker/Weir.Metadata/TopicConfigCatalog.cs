@@ -33,6 +33,15 @@ public static class TopicConfigCatalog
     /// <summary>How long a silent producer id is remembered.</summary>
     public const string ProducerExpiryMs = "producer.expiry.ms";
 
+    /// <summary>How long tombstones of an entity topic are kept.</summary>
+    public const string TombstoneRetentionMs = "tombstone.retention.ms";
+
+    /// <summary>How much of a partition of an entity topic must be new before it is compacted.</summary>
+    public const string CompactionDirtyPercent = "compaction.dirty.percent";
+
+    /// <summary>How long a partition of an entity topic may stay as it is.</summary>
+    public const string CompactionMaxLagMs = "compaction.max.lag.ms";
+
     /// <summary>How fast a partition is copied to where it moves.</summary>
     public const string ReassignmentBytesPerSecond = "reassignment.bytes.per.second";
 
@@ -48,12 +57,20 @@ public static class TopicConfigCatalog
     /// <summary>Value of <see cref="MinInsyncReplicas"/> that follows the replication factor.</summary>
     internal const string Majority = "majority";
 
+    private const long OneDayMs = 24L * 60 * 60 * 1000;
     private const long SevenDaysMs = 7L * 24 * 60 * 60 * 1000;
     private const long HundredYearsMs = 36_500L * 24 * 60 * 60 * 1000;
 
     /// <summary>Every key, by name.</summary>
     public static IReadOnlyList<TopicConfigKey> Keys { get; } =
     [
+        TopicConfigKey.Number(
+            CompactionDirtyPercent, TopicConfigType.Number, 50, 1, 100,
+            "Percent of a partition's closed segments that must be new before it is compacted; entity topics only."),
+        TopicConfigKey.Bound(
+            CompactionMaxLagMs, TopicConfigType.Milliseconds, HundredYearsMs,
+            "A partition whose oldest new record is older is compacted however little is new; -1 for no bound; entity topics "
+                + "only."),
         TopicConfigKey.Choice(
             Durability, ["fsync", "replicated", "leader", "memory"],
             "What an acknowledgement with acks=all stands for: on stable storage of min.insync.replicas replicas, handed to "
@@ -87,6 +104,10 @@ public static class TopicConfigCatalog
         TopicConfigKey.Number(
             SegmentMs, TopicConfigType.Milliseconds, SevenDaysMs, 1000, HundredYearsMs,
             "A segment is closed once its first record is so old."),
+        TopicConfigKey.Number(
+            TombstoneRetentionMs, TopicConfigType.Milliseconds, OneDayMs, 0, HundredYearsMs,
+            "How long the deletion of a key is kept once what it deletes was removed, for readers on their way; entity topics "
+                + "only."),
         TopicConfigKey.Text(
             Writer, ProtocolLimits.ShortStringBytes,
             "Only producers that name themselves so may publish to the topic; empty for anybody."),

@@ -29,6 +29,11 @@ public sealed class TopicSettings
             ? null
             : (int)GetNumber(TopicConfigCatalog.KeyPartitions);
         Writer = Get(TopicConfigCatalog.Writer) is { Length: > 0 } writer ? writer : null;
+        TombstoneRetention = TimeSpan.FromMilliseconds(GetNumber(TopicConfigCatalog.TombstoneRetentionMs));
+        CompactionDirtyPercent = (int)GetNumber(TopicConfigCatalog.CompactionDirtyPercent);
+        MaxCompactionLag = GetNumber(TopicConfigCatalog.CompactionMaxLagMs) is >= 0 and var lag
+            ? TimeSpan.FromMilliseconds(lag)
+            : null;
         ReassignmentBytesPerSecond = GetNumber(TopicConfigCatalog.ReassignmentBytesPerSecond) is > 0 and var rate ? rate : null;
     }
 
@@ -65,6 +70,15 @@ public sealed class TopicSettings
 
     /// <summary>The one producer that may publish; null for anybody.</summary>
     public string? Writer { get; }
+
+    /// <summary>How long the tombstones of an entity topic are kept.</summary>
+    public TimeSpan TombstoneRetention { get; }
+
+    /// <summary>How much of a partition of an entity topic must be new before it is compacted, in percent.</summary>
+    public int CompactionDirtyPercent { get; }
+
+    /// <summary>How long a partition of an entity topic may stay as it is; null for no bound.</summary>
+    public TimeSpan? MaxCompactionLag { get; }
 
     /// <summary>How long a silent producer id is remembered.</summary>
     public TimeSpan ProducerExpiry { get; }
@@ -122,8 +136,12 @@ public sealed class TopicSettings
     ];
 
     /// <summary>These settings as the partitions' logs take them.</summary>
-    public LogOptions ToLogOptions() => new()
+    public LogOptions ToLogOptions(TopicKind kind = TopicKind.Event) => new()
     {
+        IsCompacted = kind == TopicKind.Entity,
+        TombstoneRetention = TombstoneRetention,
+        MinDirtyRatio = CompactionDirtyPercent / 100.0,
+        MaxCompactionLag = MaxCompactionLag,
         Durability = Durability,
         SegmentBytes = SegmentBytes,
         SegmentAge = SegmentAge,

@@ -219,7 +219,7 @@ public sealed class BrokerReplicas : IReplicaListener
 
     private Replica? Open(TopicImage topic, LogIdentity identity)
     {
-        var log = _host.OpenLog(identity, topic.Settings.ToLogOptions());
+        var log = _host.OpenLog(identity, topic.Settings.ToLogOptions(topic.Kind));
         var replica = new Replica(_self, log, topic, _host, this, _options.Omits);
         Table.Add(replica);
         if (log.State == LogState.Corrupt)

@@ -31,13 +31,20 @@ internal sealed class LogRetention(ILogFiles files, string directory, SegmentSet
         return start;
     }
 
-    /// <summary>Whether the active segment holds nothing but expired records and should be closed, so that it can go.</summary>
+    /// <summary>
+    /// Whether the active segment should be closed: it holds nothing but expired records and could go, or is to be compacted.
+    /// </summary>
     public bool IsActiveExpired(LogOptions options, long nowMs)
     {
         var active = segments.All.LastOrDefault();
-        return options.RetentionAge is { } age
-            && active is { IsSealed: false, DataBytes: > 0 }
-            && active.LastAppendTimeMs < nowMs - (long)age.TotalMilliseconds;
+        if (active is not { IsSealed: false, DataBytes: > 0 })
+        {
+            return false;
+        }
+
+        return (options.RetentionAge is { } age && active.LastAppendTimeMs < nowMs - (long)age.TotalMilliseconds)
+            || (options is { IsCompacted: true, MaxCompactionLag: { } lag }
+                && active.FirstAppendTimeMs < nowMs - (long)lag.TotalMilliseconds);
     }
 
     /// <summary>Deletes closed segments whose every record is below an offset; returns the bytes freed.</summary>

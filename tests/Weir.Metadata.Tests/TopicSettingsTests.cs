@@ -124,9 +124,12 @@ public sealed class TopicSettingsTests
                 new ConfigSetting { Name = "segment.ms", Value = "3000" },
                 new ConfigSetting { Name = "max.batch.bytes", Value = "4096" },
                 new ConfigSetting { Name = "producer.expiry.ms", Value = "5000" },
+                new ConfigSetting { Name = "tombstone.retention.ms", Value = "6000" },
+                new ConfigSetting { Name = "compaction.dirty.percent", Value = "25" },
+                new ConfigSetting { Name = "compaction.max.lag.ms", Value = "7000" },
             ],
             1,
-            faults).ToLogOptions();
+            faults).ToLogOptions(TopicKind.Entity);
 
         Assert.Empty(faults);
         Assert.Equal(
@@ -139,6 +142,10 @@ public sealed class TopicSettingsTests
                 SegmentAge = TimeSpan.FromSeconds(3),
                 MaxBatchBytes = 4096,
                 ProducerExpiry = TimeSpan.FromSeconds(5),
+                IsCompacted = true,
+                TombstoneRetention = TimeSpan.FromSeconds(6),
+                MinDirtyRatio = 0.25,
+                MaxCompactionLag = TimeSpan.FromSeconds(7),
             },
             options);
     }

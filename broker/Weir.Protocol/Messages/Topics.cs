@@ -11,7 +11,7 @@ public enum TopicKind : byte
     /// <summary>A durable stream, keyed or unkeyed.</summary>
     Event = 1,
 
-    /// <summary>Every record has a key, and the last record of a key is the entity's state.</summary>
+    /// <summary>The states of keyed entities: the last record of a key is its state, one without a value deletes it.</summary>
     Entity = 2,
 }
 

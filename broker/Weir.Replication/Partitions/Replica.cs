@@ -132,7 +132,7 @@ public sealed class Replica : ILogListener
         lock (_gate)
         {
             Volatile.Write(ref _topic, topic);
-            Log.Options = topic.Settings.ToLogOptions();
+            Log.Options = topic.Settings.ToLogOptions(topic.Kind);
             if (_state is { } present && state.PartitionEpoch <= present.PartitionEpoch)
             {
                 return false;

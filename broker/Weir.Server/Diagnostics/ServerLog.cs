@@ -81,4 +81,11 @@ internal static partial class ServerLog
 
     [LoggerMessage(5014, LogLevel.Warning, "The leaderships were not taken over within {Timeout}: stopping nevertheless")]
     public static partial void DrainTimedOut(ILogger logger, TimeSpan timeout);
+
+    [LoggerMessage(5015, LogLevel.Information, "Compaction of {Topic}-{Partition} made {BytesAfter} of {BytesBefore} bytes and removed {Records} records, up to offset {Offset}, in {Elapsed}")]
+    public static partial void Compacted(
+        ILogger logger, string topic, int partition, long bytesBefore, long bytesAfter, long records, long offset, TimeSpan elapsed);
+
+    [LoggerMessage(5016, LogLevel.Error, "Compaction of {Topic}-{Partition} failed; it is tried again")]
+    public static partial void CompactionFailed(ILogger logger, Exception exception, string topic, int partition);
 }

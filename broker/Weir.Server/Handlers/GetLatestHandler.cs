@@ -38,15 +38,15 @@ internal sealed class GetLatestHandler(PartitionTable partitions)
         await _reads.WaitAsync().ConfigureAwait(false);
         try
         {
-            var found = await Task.Run(() => LatestRecordScan.Find(partition.Log, request.RecordKey, limit)).ConfigureAwait(false);
+            var found = await Task.Run(() => partition.Log.FindLatest(request.RecordKey, limit)).ConfigureAwait(false);
             return found is null
                 ? new GetLatestResponse()
                 : new GetLatestResponse
                 {
                     Offset = found.Offset,
                     TimestampMs = found.TimestampMs,
-                    IsDeleted = found.Value is null,
-                    Value = found.Value,
+                    IsDeleted = found.IsTombstone,
+                    Value = found.Value ?? default,
                 };
         }
         finally

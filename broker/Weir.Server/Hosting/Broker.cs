@@ -31,6 +31,7 @@ public sealed class Broker : IAsyncDisposable
     private readonly ConnectionListener _listener;
     private readonly ClusterParts _cluster;
     private readonly Maintenance _maintenance;
+    private readonly Compaction _compaction;
     private readonly TaskCompletionSource<Exception> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _isStopped;
     private bool _isServing;
@@ -65,6 +66,7 @@ public sealed class Broker : IAsyncDisposable
             _listener.Bind(options.ListenEndPoint);
             _cluster = new ClusterParts(_context, _files, _tailMemory, _flush, _directory, _identity, _listener, Fail);
             _maintenance = new Maintenance(_context, _cluster.Partitions, _files, _flush);
+            _compaction = new Compaction(_context, _cluster.Partitions);
             Metrics.Observe(_cluster.Partitions, () => _tailMemory.Bytes);
         }
         catch
@@ -135,6 +137,7 @@ public sealed class Broker : IAsyncDisposable
 
         _isServing = false;
         await _listener.DrainAsync("the broker is stopping").ConfigureAwait(false);
+        await _compaction.DisposeAsync().ConfigureAwait(false);
         await _maintenance.DisposeAsync().ConfigureAwait(false);
         await _cluster.DisposeAsync().ConfigureAwait(false);
         _flush.Dispose();
@@ -191,6 +194,7 @@ public sealed class Broker : IAsyncDisposable
         _flush.Start();
         _cluster.Start();
         _maintenance.Start();
+        _compaction.Start();
         if (_cluster.IsAlone)
         {
             // Nobody is needed for it, so no client need see it half started.

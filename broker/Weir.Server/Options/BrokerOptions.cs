@@ -80,6 +80,12 @@ public sealed class BrokerOptions
     /// <summary>Bytes per second that are read in search of damage. Default 4 MiB; 0 for none.</summary>
     public long ScrubBytesPerSecond { get; set; } = 4 * 1024 * 1024;
 
+    /// <summary>Bytes per second that compaction reads and writes, all partitions together. Default 64 MiB.</summary>
+    public long CompactionBytesPerSecond { get; set; } = 64 * 1024 * 1024;
+
+    /// <summary>How often it is looked whether a partition of an entity topic should be compacted. Default 15 s.</summary>
+    public TimeSpan CompactionInterval { get; set; } = TimeSpan.FromSeconds(15);
+
     /// <summary>How long a stop waits for others to take over its leaderships. Default 10 s.</summary>
     public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(10);
 

@@ -33,6 +33,8 @@ public sealed class BrokerOptionsValidator : IValidateOptions<BrokerOptions>
         Require(faults, options.BrokerSessionTimeout >= TimeSpan.FromMilliseconds(200), "BrokerSessionTimeout: must be 200 ms or more.");
         Require(faults, options.ReplicaLagTime >= TimeSpan.FromMilliseconds(200), "ReplicaLagTime: must be 200 ms or more.");
         Require(faults, options.ScrubBytesPerSecond >= 0, "ScrubBytesPerSecond: must be 0 or more.");
+        Require(faults, options.CompactionBytesPerSecond >= 64 * 1024, "CompactionBytesPerSecond: must be 65536 or more.");
+        Require(faults, options.CompactionInterval > TimeSpan.Zero, "CompactionInterval: must be positive.");
         Require(faults, options.DrainTimeout >= TimeSpan.Zero, "DrainTimeout: must not be negative.");
         Require(faults, options.MaxConnections >= 1, "MaxConnections: must be 1 or more.");
         Require(
