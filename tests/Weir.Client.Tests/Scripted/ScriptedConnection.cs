@@ -142,6 +142,23 @@ internal sealed class ScriptedConnection(ScriptedBroker broker, Socket socket)
                 var found = _cluster.Partitions[asked.Partition];
                 AnswerAtLeader(header, found, asked, new ListOffsetsResponse { Offset = found.NextOffset, LeaderEpoch = found.LeaderEpoch });
                 break;
+            case ApiKey.GetLatest:
+                var wanted = Read<GetLatestRequest>(header, body);
+                AnswerAtLeader(header, _cluster.Partitions[wanted.Partition], wanted, new GetLatestResponse
+                {
+                    Offset = 1, Value = (byte[])[.. wanted.RecordKey, (byte)('0' + broker.NodeId)],
+                });
+                break;
+            case ApiKey.ResetGroup:
+                Answer(header, Read<ResetGroupRequest>(header, body), new ResetGroupResponse
+                {
+                    Offsets =
+                    [
+                        new ResetOffset { Topic = "t", Before = -1, After = 3 },
+                        new ResetOffset { Topic = "t", Partition = 1, Before = 9, After = 4 },
+                    ],
+                });
+                break;
             case ApiKey.DescribeCluster:
                 Answer(header, Read<DescribeClusterRequest>(header, body), DescribeCluster());
                 break;
