@@ -2,6 +2,13 @@ using System.Diagnostics;
 using System.Globalization;
 using Weir.Storage.Crash;
 
+if (Read("--entities") is { } updates)
+{
+    var difference = EntityLoad.Run(updates, (int)(Read("--keys") ?? 100_000), Console.WriteLine);
+    Console.WriteLine(difference is null ? "equal to the input" : $"FAILED: {difference}");
+    return difference is null ? 0 : 1;
+}
+
 var seed = (ulong)(Read("--seed") ?? Random.Shared.Next());
 var stopwatch = Stopwatch.StartNew();
 var isCompaction = args.Contains("--compaction");

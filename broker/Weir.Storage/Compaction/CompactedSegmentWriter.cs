@@ -12,7 +12,7 @@ namespace Weir.Storage.Compaction;
 internal sealed class CompactedSegmentWriter : IDisposable
 {
     /// <summary>Bytes of records up to which batches are joined: what a reader of one record has to decompress.</summary>
-    public const int JoinedBytes = 64 * 1024;
+    public const int JoinedBytes = 32 * 1024;
 
     private const int BufferBytes = 1024 * 1024;
     private readonly ILogFiles _files;
