@@ -59,7 +59,15 @@ internal static class CacheFile
         }
 
         using var reader = new BinaryReader(new MemoryStream(bytes, sizeof(ulong), bytes.Length - sizeof(ulong)));
-        return read(reader);
+        try
+        {
+            return read(reader);
+        }
+        catch (EndOfStreamException)
+        {
+            // Whole, and of another version, which had fewer fields.
+            return false;
+        }
     }
 
     private static byte[]? ReadAll(ILogFiles files, string path)

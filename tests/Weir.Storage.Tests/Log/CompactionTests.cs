@@ -396,4 +396,26 @@ public sealed class CompactionTests
         Assert.Equal(bed.Appended.Take(40), bed.Read());
         Assert.DoesNotContain(bed.Files, static name => name.EndsWith(".compacting", StringComparison.Ordinal));
     }
+
+    [Fact]
+    public void Index_without_a_generation_is_built_again()
+    {
+        using var bed = new CompactionTestBed(CompactionTestBed.Small with { IndexIntervalBytes = 64 * 1024 });
+        bed.Put("first", "value");
+        bed.Roll();
+        var path = $"{CompactionTestBed.Directory}/{0:D20}.index";
+        bed.Log.Close();
+        using (var file = bed.Disk.Open(path, OpenKind.Write))
+        {
+            // As it was before there was compaction: six fields, and no entries.
+            var body = new byte[file.Length - sizeof(ulong) - sizeof(int)];
+            file.Read(body, sizeof(ulong));
+            file.Truncate(sizeof(ulong) + body.Length);
+            file.Write(BitConverter.GetBytes(System.IO.Hashing.XxHash3.HashToUInt64(body)), 0);
+        }
+
+        bed.Reopen();
+        Assert.Equal(LogState.Online, bed.Log.State);
+        Assert.Equal(bed.Appended, bed.Read());
+    }
 }
