@@ -23,6 +23,21 @@ public enum GroupRecordKind : byte
 
     /// <summary><see cref="GroupForgotten"/>.</summary>
     GroupForgotten = 3,
+
+    /// <summary>A member of a stream group, as it is now.</summary>
+    StreamMember = 10,
+
+    /// <summary>A member of a stream group is gone.</summary>
+    StreamMemberLeft = 11,
+
+    /// <summary>Partitions of a stream group got other owners.</summary>
+    StreamOwners = 12,
+
+    /// <summary>Offsets of a stream group.</summary>
+    StreamOffsets = 13,
+
+    /// <summary>A topic that a stream group reads, or reads no more.</summary>
+    StreamTopic = 14,
 }
 
 /// <summary>The records that follow, up to the snapshot's end, make the group's state from nothing.</summary>

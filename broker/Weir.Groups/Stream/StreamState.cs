@@ -1,0 +1,192 @@
+using Weir.Protocol.Messages;
+using Weir.Storage;
+
+namespace Weir.Groups.Stream;
+
+/// <summary>What a stream group's records make: members, owners, offsets. One thread.</summary>
+internal sealed class StreamState
+{
+    /// <summary>Pause before a leader that did not answer is asked again.</summary>
+    public const int LookUpRetryMs = 200;
+
+    /// <summary>Members by id.</summary>
+    public Dictionary<Guid, StreamMember> Members { get; } = [];
+
+    /// <summary>Partitions by topic and index.</summary>
+    public Dictionary<LogIdentity, StreamPartition> Partitions { get; } = [];
+
+    /// <summary>Topics with the partitions that they had when the group saw them first; -1 for one that came after the group.</summary>
+    public Dictionary<Guid, int> Topics { get; } = [];
+
+    /// <summary>Grows with every assignment of a partition.</summary>
+    public int GroupEpoch { get; private set; }
+
+    public static StreamOwner ToOwner(StreamPartition partition, Guid owner, int epoch) => new()
+    {
+        TopicId = partition.Identity.TopicId,
+        Partition = partition.Identity.Partition,
+        Owner = owner,
+        AssignmentEpoch = epoch,
+    };
+
+    public static StreamOffset ToOffset(LogIdentity partition, long offset) =>
+        new() { TopicId = partition.TopicId, Partition = partition.Partition, Offset = offset };
+
+    public static StreamMemberRecord ToRecord(StreamMember member, int epoch) => new()
+    {
+        MemberId = member.Id,
+        InstanceId = member.InstanceId,
+        Name = member.Name,
+        MemberEpoch = epoch,
+        JoinedAtMs = member.JoinedAtMs,
+    };
+
+    /// <summary>The member of an instance id; null if there is none.</summary>
+    public StreamMember? FindInstance(string instanceId) =>
+        Members.Values.FirstOrDefault(member => member.InstanceId == instanceId);
+
+    /// <summary>Whether a partition came after the group, which then reads it from its first record.</summary>
+    public bool IsLate(LogIdentity partition) =>
+        Topics.TryGetValue(partition.TopicId, out var partitions) && partition.Partition >= partitions;
+
+    /// <summary>What a member may consume.</summary>
+    public AssignedPartition[] AssignmentOf(StreamMember member) =>
+    [
+        .. Partitions.Values.Where(partition => partition.IsGranted && partition.Owner == member).Select(static partition => new AssignedPartition
+        {
+            TopicId = partition.Identity.TopicId,
+            Partition = partition.Identity.Partition,
+            AssignmentEpoch = partition.AssignmentEpoch,
+            Offset = partition.Committed!.Value,
+        }),
+    ];
+
+    /// <summary>Whether a member owns something that it is to give up.</summary>
+    public bool IsGivingUp(StreamMember member) =>
+        Partitions.Values.Any(partition => partition.Owner == member && partition.Target != member);
+
+    /// <summary>Adds the partitions that a topic has got.</summary>
+    public void Grow(GroupTopic topic)
+    {
+        for (var i = 0; i < topic.Partitions; i++)
+        {
+            GetOrAdd(new LogIdentity(topic.TopicId, i));
+        }
+    }
+
+    /// <summary>Applies a record.</summary>
+    public void Apply(IGroupRecord record)
+    {
+        switch (record)
+        {
+            case StreamMemberRecord member:
+                Apply(member);
+                break;
+            case StreamMemberLeft left:
+                Remove(left.MemberId);
+                break;
+            case StreamOwners owners:
+                Apply(owners);
+                break;
+            case StreamOffsets offsets:
+                foreach (var offset in offsets.Offsets)
+                {
+                    GetOrAdd(new LogIdentity(offset.TopicId, offset.Partition)).Committed = offset.Offset;
+                }
+
+                break;
+            case StreamTopic topic:
+                Apply(topic);
+                break;
+            default:
+                throw new InvalidOperationException($"no rule of a stream group applies {record.Kind}");
+        }
+    }
+
+    /// <summary>Records that make this state.</summary>
+    public IEnumerable<IGroupRecord> ToSnapshot()
+    {
+        foreach (var (topicId, partitions) in Topics)
+        {
+            yield return new StreamTopic { TopicId = topicId, Partitions = partitions };
+        }
+
+        foreach (var member in Members.Values)
+        {
+            yield return ToRecord(member, member.Epoch);
+        }
+
+        yield return new StreamOwners { GroupEpoch = GroupEpoch };
+        foreach (var chunk in Partitions.Values.Where(static partition => partition.AssignmentEpoch > 0).Chunk(StreamRecords.MaxPartitions))
+        {
+            yield return new StreamOwners
+            {
+                GroupEpoch = GroupEpoch,
+                Owners = [.. chunk.Select(static one => ToOwner(one, one.Owner?.Id ?? Guid.Empty, one.AssignmentEpoch))],
+            };
+        }
+
+        foreach (var chunk in Partitions.Values.Where(static partition => partition.Committed is not null).Chunk(StreamRecords.MaxPartitions))
+        {
+            yield return new StreamOffsets { Offsets = [.. chunk.Select(static one => ToOffset(one.Identity, one.Committed!.Value))] };
+        }
+    }
+
+    private StreamPartition GetOrAdd(LogIdentity identity)
+    {
+        if (!Partitions.TryGetValue(identity, out var partition))
+        {
+            Partitions[identity] = partition = new StreamPartition(identity);
+        }
+
+        return partition;
+    }
+
+    private void Apply(StreamMemberRecord record)
+    {
+        if (!Members.TryGetValue(record.MemberId, out var member))
+        {
+            member = new StreamMember(record.MemberId, record.InstanceId, record.Name, record.JoinedAtMs);
+            Members.Add(member.Id, member);
+        }
+
+        member.Epoch = record.MemberEpoch;
+    }
+
+    private void Remove(Guid memberId)
+    {
+        if (Members.Remove(memberId, out var member))
+        {
+            foreach (var partition in Partitions.Values.Where(partition => partition.Owner == member))
+            {
+                partition.Owner = null;
+            }
+        }
+    }
+
+    private void Apply(StreamOwners owners)
+    {
+        GroupEpoch = Math.Max(GroupEpoch, owners.GroupEpoch);
+        foreach (var owner in owners.Owners)
+        {
+            var partition = GetOrAdd(new LogIdentity(owner.TopicId, owner.Partition));
+            partition.Owner = owner.Owner == Guid.Empty ? null : Members[owner.Owner];
+            partition.AssignmentEpoch = owner.AssignmentEpoch;
+        }
+    }
+
+    private void Apply(StreamTopic topic)
+    {
+        if (topic.Partitions != 0)
+        {
+            Topics[topic.TopicId] = topic.Partitions;
+            return;
+        }
+
+        Topics.Remove(topic.TopicId);
+        foreach (var identity in Partitions.Keys.Where(identity => identity.TopicId == topic.TopicId).ToList())
+        {
+            Partitions.Remove(identity);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Weir.Metadata;
+using Weir.Metadata.Records;
+using Weir.Protocol.Errors;
+using Weir.Protocol.Messages;
+using Weir.Protocol.Wire;
+using Weir.Storage;
+
+namespace Weir.Groups.Tests;
+
+/// <summary>
+/// A coordinator over a log and partitions in memory, with a clock that the test moves. What is appended is committed at once,
+/// unless the test holds that up.
+/// </summary>
+internal sealed class TestCoordinator : IGroupHost, IGroupLog
+{
+    private readonly List<Action> _callbacks = [];
+    private readonly List<byte[]> _values = [];
+    private long _committed;
+
+    public TestCoordinator(params IMetadataRecord[] records)
+    {
+        Image = MetadataImage.Empty.Apply(new ClusterCreated { ClusterId = "c", FeatureLevel = 1 });
+        foreach (var record in records)
+        {
+            Image = Image.Apply(record);
+        }
+
+        Coordinator = Create();
+        Coordinator.Activate();
+        Settle();
+    }
+
+    public static Guid GroupId { get; } = Guid.Parse("00000000-0000-0000-0000-0000000000aa");
+
+    public MetadataImage Image { get; private set; }
+
+    public GroupCoordinator Coordinator { get; private set; }
+
+    /// <summary>Ends of the topics' partitions.</summary>
+    public Dictionary<LogIdentity, long> Ends { get; } = [];
+
+    /// <summary>Whether leaders answer.</summary>
+    public bool AreLeadersSilent { get; set; }
+
+    /// <summary>Whether what is appended is committed.</summary>
+    public bool HoldsCommits { get; set; }
+
+    public ILogger Logger => NullLogger.Instance;
+
+    public long NowMs { get; private set; } = 1000;
+
+    public long WallClockMs => NowMs;
+
+    public long EndOffset => _values.Count;
+
+    public static TopicCreated Topic(string name, int partitions, int number = 1) => new()
+    {
+        TopicId = TopicId(number),
+        Name = name,
+        Partitions = [.. Enumerable.Range(0, partitions).Select(Partition)],
+    };
+
+    public static Guid TopicId(int number) => new(number, 0, 0, [0, 0, 0, 0, 0, 0, 0, 1]);
+
+    public static GroupCreated Group(GroupMode mode, params string[] topics) =>
+        new() { GroupId = GroupId, Name = "g", Mode = mode, Topics = topics, CreatedAtMs = 500 };
+
+    public static PartitionAssignment Partition(int index) =>
+        new() { Index = index, Leader = 1, Replicas = [1], Isr = [1] };
+
+    public void Apply(IMetadataRecord record)
+    {
+        Image = Image.Apply(record);
+        Coordinator.Apply(Image);
+        Settle();
+    }
+
+    /// <summary>Lets time pass, in steps of a tick.</summary>
+    public void Advance(long ms)
+    {
+        for (var until = NowMs + ms; NowMs < until;)
+        {
+            NowMs = Math.Min(until, NowMs + 10);
+            Coordinator.Tick();
+            Settle();
+        }
+    }
+
+    /// <summary>The coordinator fails, and another one begins with what it has written, or with the first records of that.</summary>
+    public void Fail(int? records = null)
+    {
+        Coordinator.End(ErrorCode.NotCoordinator, "failed");
+        _callbacks.Clear();
+        _values.RemoveRange(records ?? _values.Count, _values.Count - (records ?? _values.Count));
+        _committed = _values.Count;
+        Coordinator = Create();
+        foreach (var value in _values)
+        {
+            Coordinator.Load(value);
+        }
+
+        Coordinator.Activate();
+        Settle();
+    }
+
+    /// <summary>Sends a request; its answer, or its refusal.</summary>
+    public (TResponse? Response, ErrorCode Error) Ask<TResponse>(Action<GroupCoordinator, Action<TResponse>, Metadata.Control.Refuse> send)
+        where TResponse : class, IMessage
+    {
+        (TResponse? Response, ErrorCode Error) answer = default;
+        send(Coordinator, response => answer.Response = response, (code, _) => answer.Error = code);
+        Settle();
+        return answer;
+    }
+
+    public DescribeGroupResponse Describe() => Ask<DescribeGroupResponse>(
+        static (coordinator, reply, refuse) => coordinator.Receive(new DescribeGroupRequest { Name = "g" }, reply, refuse)).Response!;
+
+    /// <summary>Does what is under way: answers of leaders, commits.</summary>
+    public void Settle()
+    {
+        do
+        {
+            if (!HoldsCommits)
+            {
+                _committed = _values.Count;
+            }
+
+            Coordinator.OnCommitted(_committed);
+            var callbacks = _callbacks.ToList();
+            _callbacks.Clear();
+            Coordinator.Run(() => callbacks.ForEach(static callback => callback()));
+        }
+        while (_callbacks.Count > 0 || (_committed < _values.Count && !HoldsCommits));
+    }
+
+    public long Append(IReadOnlyList<byte[]> values)
+    {
+        _values.AddRange(values);
+        return _values.Count;
+    }
+
+    public void DeleteBefore(long offset)
+    {
+    }
+
+    public void Read(LogIdentity partition, long offset, int maxBytes, Action<ReadOutcome> done)
+    {
+    }
+
+    public void LookUp(LogIdentity partition, StartPosition position, long value, Action<OffsetAnswer> done)
+    {
+        var end = Ends.GetValueOrDefault(partition);
+        var offset = position switch
+        {
+            StartPosition.Earliest => 0,
+            StartPosition.Offset => Math.Clamp(value, 0, end),
+            _ => end,
+        };
+        _callbacks.Add(() => done(AreLeadersSilent
+            ? new OffsetAnswer { Error = ErrorCode.ConnectionLost }
+            : new OffsetAnswer { LogStartOffset = 0, HighWatermark = end, Offset = offset, AppendTimeMs = 0 }));
+    }
+
+    public void Produce(LogIdentity partition, ReadOnlyMemory<byte> batch, Action<ProduceOutcome> done) =>
+        _callbacks.Add(() => done(new ProduceOutcome(ErrorCode.None, 0)));
+
+    public void InitProducer(Action<ErrorCode, long> done) => _callbacks.Add(() => done(ErrorCode.None, 1));
+
+    private GroupCoordinator Create() => new(0, 1, Image, this, this, new CoordinatorOptions());
+}
+
+/// <summary>A member's connection: keeps what was pushed.</summary>
+internal sealed class TestSession : IGroupSession
+{
+    public List<object> Pushes { get; } = [];
+
+    public uint SessionId { get; init; } = 1;
+
+    public string Remote => "test";
+
+    public bool IsOpen => true;
+
+    public void Push<T>(T message)
+        where T : IPush => Pushes.Add(message);
+}
