@@ -12,7 +12,7 @@ public sealed class CommandLineTests
     [Fact]
     public async Task File_is_published_and_read_back_byte_for_byte()
     {
-        using var shell = await Shell.StartAsync();
+        using var shell = await CommandShell.StartAsync();
         var lines = Enumerable.Range(0, 5000).Select(static i => $"key-{i % 13}\tline {i} ö\r").ToList();
         await File.WriteAllTextAsync(shell.PathTo("in"), string.Join('\n', lines) + "\n", Token);
         await shell.RunAsync(0, "topic", "create", "t", "--partitions", "1");
@@ -30,7 +30,7 @@ public sealed class CommandLineTests
     [Fact]
     public async Task Json_lines_are_keyed_by_a_field_and_a_line_without_it_is_named()
     {
-        using var shell = await Shell.StartAsync();
+        using var shell = await CommandShell.StartAsync();
         await shell.RunAsync(0, "topic", "create", "t");
         await File.WriteAllTextAsync(shell.PathTo("in"), "{\"id\":7,\"v\":[1,2]}\n{\"v\":1}\n", Token);
         var produced = await shell.RunAsync(2, "produce", "t", "--file", shell.PathTo("in"), "--format", "json", "--key", "id");
@@ -44,7 +44,7 @@ public sealed class CommandLineTests
     [Fact]
     public async Task Dead_broker_ends_produce_with_the_count_and_exit_code_4()
     {
-        using var shell = await Shell.StartAsync();
+        using var shell = await CommandShell.StartAsync();
         await shell.RunAsync(0, "topic", "create", "t");
         var lines = new StringBuilder();
         for (var i = 0; i < 2_000_000; i++)
@@ -71,7 +71,7 @@ public sealed class CommandLineTests
     [Fact]
     public async Task Failures_have_their_exit_codes_and_say_what_to_do()
     {
-        using var shell = await Shell.StartAsync();
+        using var shell = await CommandShell.StartAsync();
         Assert.Contains("Create the topic", (await shell.RunAsync(1, "topic", "describe", "none")).Error, StringComparison.Ordinal);
         Assert.Contains("retention.ms", (await shell.RunAsync(1, "topic", "create", "t", "--config", "retension.ms=1")).Error, StringComparison.Ordinal);
         await shell.RunAsync(2, "topic", "create");
@@ -84,7 +84,7 @@ public sealed class CommandLineTests
     [Fact]
     public async Task Broker_that_cannot_start_says_why()
     {
-        using var shell = await Shell.StartAsync();
+        using var shell = await CommandShell.StartAsync();
         var inUse = await WeirProcess.RunAsync("broker", "--data", shell.PathTo("data"), "--listen", "127.0.0.1:0", "--http", "none");
         Assert.Equal(1, inUse.ExitCode);
         Assert.Contains(shell.PathTo("data"), inUse.Error, StringComparison.Ordinal);
@@ -118,45 +118,9 @@ public sealed class CommandLineTests
         Assert.Contains("its data is deleted", demo.Output, StringComparison.Ordinal);
     }
 
-    private static async Task<long> HighWatermarkAsync(Shell shell)
+    private static async Task<long> HighWatermarkAsync(CommandShell shell)
     {
         var described = await shell.RunAsync(0, "topic", "describe", "t", "--output", "json");
         return JsonDocument.Parse(described.Output).RootElement.GetProperty("partitions")[0].GetProperty("highWatermark").GetInt64();
-    }
-
-    /// <summary>A directory with a broker in it and commands that go to it.</summary>
-    private sealed class Shell : IDisposable
-    {
-        private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("weir-shell-");
-
-        private Shell() => Broker = new BrokerUnderTest(PathTo("data"));
-
-        public BrokerUnderTest Broker { get; }
-
-        public static async Task<Shell> StartAsync()
-        {
-            var shell = new Shell();
-            shell.Broker.Start();
-            await using var client = await shell.Broker.ConnectAsync();
-            return shell;
-        }
-
-        public string PathTo(string name) => Path.Combine(_directory.FullName, name);
-
-        public WeirProcess Start(params string[] arguments) => WeirProcess.Start([.. arguments, "--server", Broker.Address]);
-
-        public async Task<ProcessOutcome> RunAsync(int exitCode, params string[] arguments)
-        {
-            using var process = Start(arguments);
-            var outcome = await process.WaitAsync();
-            Assert.True(outcome.ExitCode == exitCode, $"{string.Join(' ', arguments)} gave {outcome.ExitCode}: {outcome.Error}");
-            return outcome;
-        }
-
-        public void Dispose()
-        {
-            Broker.Dispose();
-            _directory.Delete(recursive: true);
-        }
     }
 }

@@ -34,8 +34,9 @@ public sealed class EntityTopicTests
         await using var broker = await BrokerFixture.StartAsync();
         await using var client = await broker.ConnectAsync();
         await CreateAsync(client, "people", 3);
-        await using (var producer = client.CreateProducer("people", new ProducerOptions { Compression = compression }))
+        await using (var producer = client.CreateProducer("people", new ProducerOptions { Compression = compression, BatchBytes = 4096 }))
         {
+            await producer.SendAsync(Record("early", "1"), Cancelled);
             for (var i = 0; i < 300; i++)
             {
                 await producer.PostAsync(Record($"key-{i % 20}", $"value {i} {new string('x', 100)}"), Cancelled);
@@ -57,6 +58,8 @@ public sealed class EntityTopicTests
                 Assert.StartsWith($"value {280 + key} ", Encoding.UTF8.GetString(latest!.Value!.Value.Span), StringComparison.Ordinal);
             }
 
+            var early = await client.GetLatestAsync("people", "early"u8.ToArray(), Cancelled);
+            Assert.Equal("1"u8.ToArray(), early!.Value!.Value.ToArray());
             Assert.Null(await client.GetLatestAsync("people", "key-20"u8.ToArray(), Cancelled));
         }
     }
