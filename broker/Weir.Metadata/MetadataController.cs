@@ -140,6 +140,7 @@ public sealed class MetadataController(int maxPartitions = MetadataController.De
         }
 
         RequireKeyPartitions(settings, Math.Max(present, request.Partitions));
+        RequireEntitiesStay(topic, settings, Math.Max(present, request.Partitions));
         if (settings.ChangesFrom(topic.Settings) is { Length: > 0 } changes)
         {
             var changed = new TopicConfigChanged { TopicId = topic.TopicId, Configs = changes };
@@ -302,6 +303,18 @@ public sealed class MetadataController(int maxPartitions = MetadataController.De
             throw new ProtocolException(
                 ErrorCode.InvalidConfig,
                 $"{TopicConfigCatalog.KeyPartitions}={settings.KeyPartitions} is over the topic's {partitions} partitions");
+        }
+    }
+
+    /// <summary>A key's last record is its entity's state: in another partition than the earlier ones, nobody would find it.</summary>
+    private static void RequireEntitiesStay(TopicImage topic, TopicSettings settings, int partitions)
+    {
+        if (topic.Kind == TopicKind.Entity && (settings.KeyPartitions ?? partitions) != topic.KeyPartitions)
+        {
+            throw new ProtocolException(
+                ErrorCode.InvalidConfig,
+                $"keys of entity topic '{topic.Name}' stay on its first {topic.KeyPartitions} partitions: to spread them, make a new "
+                    + "topic and copy the records");
         }
     }
 

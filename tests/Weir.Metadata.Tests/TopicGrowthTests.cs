@@ -62,6 +62,25 @@ public sealed class TopicGrowthTests
         Assert.Single(_controller.AlterTopic(_image, TestMetadata.Alter("__groups", 8, Entry("segment.ms", "5000"))));
     }
 
+    [Theory]
+    [InlineData(0, "2")]
+    [InlineData(5, "all")]
+    [InlineData(5, "4")]
+    [InlineData(5, null)]
+    public void Entities_never_move_to_other_partitions(int partitions, string? value)
+    {
+        var entities = Topic(TopicId(3), "e", 3);
+        entities.TopicKind = TopicKind.Entity;
+        var image = _image.Apply(entities);
+        var grown = Alter(image, TestMetadata.Alter("e", 5));
+        Assert.Equal((5, 3), (grown.Find("e")!.Partitions.Length, grown.Find("e")!.KeyPartitions));
+
+        var request = TestMetadata.Alter("e", partitions, Entry("key.partitions", value));
+        Assert.Equal(ErrorCode.InvalidConfig, Assert.Throws<ProtocolException>(() => _controller.AlterTopic(image, request)).Code);
+        Assert.Equal(ErrorCode.InvalidConfig, Assert.Throws<ProtocolException>(() => _controller.AlterTopic(grown, request)).Code);
+        Assert.Equal(3, Alter(image, TestMetadata.Alter("e", 0, Entry("key.partitions", "3"))).Find("e")!.KeyPartitions);
+    }
+
     [Fact]
     public void Entity_topic_keeps_its_kind_and_writer()
     {
