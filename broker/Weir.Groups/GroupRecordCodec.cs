@@ -48,6 +48,7 @@ public static class GroupRecordCodec
         GroupRecordKind.SnapshotStarted => WireReader.ReadAll<SnapshotStarted>(body, Version),
         GroupRecordKind.SnapshotEnded => WireReader.ReadAll<SnapshotEnded>(body, Version),
         GroupRecordKind.GroupForgotten => WireReader.ReadAll<GroupForgotten>(body, Version),
+        GroupRecordKind.TopicSeen => WireReader.ReadAll<TopicSeen>(body, Version),
         _ => StreamRecords.Decode(kind, body) ?? QueueRecords.Decode(kind, body)
             ?? throw new ProtocolException(ErrorCode.InvalidBatch, $"record kind {(byte)kind} of the groups' log is not known"),
     };

@@ -24,6 +24,9 @@ public enum GroupRecordKind : byte
     /// <summary><see cref="GroupForgotten"/>.</summary>
     GroupForgotten = 3,
 
+    /// <summary><see cref="TopicSeen"/>.</summary>
+    TopicSeen = 4,
+
     /// <summary>A member of a stream group, as it is now.</summary>
     StreamMember = 10,
 
@@ -36,8 +39,20 @@ public enum GroupRecordKind : byte
     /// <summary>Offsets of a stream group.</summary>
     StreamOffsets = 13,
 
-    /// <summary>A topic that a stream group reads, or reads no more.</summary>
-    StreamTopic = 14,
+    /// <summary>Where a queue starts in a partition.</summary>
+    QueueStart = 30,
+
+    /// <summary>Records of a queue that are done.</summary>
+    QueueSettled = 31,
+
+    /// <summary>Records of a queue whose delivery failed.</summary>
+    QueueFailed = 32,
+
+    /// <summary>The producer id of a queue's dead letters.</summary>
+    QueueProducer = 33,
+
+    /// <summary>A record that is to go to the dead-letter topic.</summary>
+    QueueDeadLetter = 34,
 }
 
 /// <summary>The records that follow, up to the snapshot's end, make the group's state from nothing.</summary>
@@ -76,5 +91,29 @@ public sealed class GroupForgotten : IGroupRecord
     public void Code<TCodec>(ref TCodec codec)
         where TCodec : IWireCodec, allows ref struct
     {
+    }
+}
+
+/// <summary>A topic as it was when the group saw it first, or that the group reads it no more.</summary>
+public sealed class TopicSeen : IGroupRecord
+{
+    /// <summary>Value of <see cref="Partitions"/> where the group reads the topic no more.</summary>
+    public const int Gone = -1;
+
+    /// <inheritdoc/>
+    public GroupRecordKind Kind => GroupRecordKind.TopicSeen;
+
+    /// <summary>Topic.</summary>
+    public Guid TopicId { get; set; }
+
+    /// <summary>Partitions that were there before the group; later ones are read from their first record.</summary>
+    public int Partitions { get; set; }
+
+    /// <inheritdoc/>
+    public void Code<TCodec>(ref TCodec codec)
+        where TCodec : IWireCodec, allows ref struct
+    {
+        TopicId = codec.Uuid("topicId", TopicId, "Topic.");
+        Partitions = codec.Int32("partitions", Partitions, "Partitions; -1 if the topic is read no more.");
     }
 }

@@ -36,7 +36,7 @@ internal sealed class StreamGroup(GroupImage declaration, IGroupContext context)
         }
 
         _nextTickMs = Context.NowMs + Math.Clamp(Settings.SessionTimeoutMs / 20, 1, 200);
-        LookUpStarts();
+        FindStarts();
         var hasFenced = false;
         foreach (var member in _state.Members.Values.ToList())
         {
@@ -202,18 +202,7 @@ internal sealed class StreamGroup(GroupImage declaration, IGroupContext context)
 
     protected override void OnDeclared()
     {
-        foreach (var gone in _state.Topics.Keys.Except(Topics.Select(static topic => topic.TopicId)).ToList())
-        {
-            Context.Append(new StreamTopic { TopicId = gone });
-        }
-
-        foreach (var topic in Topics.Where(topic => !_state.Topics.ContainsKey(topic.TopicId)))
-        {
-            // Where a topic came after the group, all of it did.
-            var isLate = topic.CreatedAtMs > Declaration.CreatedAtMs;
-            Context.Append(new StreamTopic { TopicId = topic.TopicId, Partitions = isLate ? -1 : topic.Partitions });
-        }
-
+        _state.Topics.Follow(Context, Declaration, Topics);
         foreach (var topic in Topics)
         {
             _state.Grow(topic);
@@ -224,7 +213,7 @@ internal sealed class StreamGroup(GroupImage declaration, IGroupContext context)
             BeginToAct();
         }
 
-        LookUpStarts();
+        FindStarts();
         Reassign();
     }
 
@@ -408,36 +397,20 @@ internal sealed class StreamGroup(GroupImage declaration, IGroupContext context)
         Context.WhenCommitted(() => session.Push(push));
     }
 
-    /// <summary>Looks for where partitions start that the group has no place in yet.</summary>
-    private void LookUpStarts()
+    /// <summary>Looks for where partitions start that the group has no place in yet: nobody gets them before.</summary>
+    private void FindStarts()
     {
-        foreach (var partition in _state.Partitions.Values)
+        foreach (var partition in _state.Partitions.Values.Where(static partition => partition.Committed is null))
         {
-            if (partition.Committed is null && !partition.IsLookingUp && Context.NowMs >= partition.LookUpAtMs)
+            _state.Topics.FindStart(Context, Declaration, partition.Identity, answer =>
             {
-                partition.IsLookingUp = true;
-                var (position, value) = _state.IsLate(partition.Identity)
-                    ? (StartPosition.Earliest, 0)
-                    : (Declaration.Start, Declaration.StartValue);
-                Context.LookUp(partition.Identity, position, value, answer => OnStart(partition, answer));
-            }
-        }
-    }
-
-    private void OnStart(StreamPartition partition, OffsetAnswer answer)
-    {
-        partition.IsLookingUp = false;
-        if (answer.Error != ErrorCode.None)
-        {
-            partition.LookUpAtMs = Context.NowMs + StreamState.LookUpRetryMs;
-            return;
-        }
-
-        if (partition.Committed is null && _state.Partitions.ContainsKey(partition.Identity))
-        {
-            partition.KnownEnd = answer.HighWatermark;
-            Context.Append(new StreamOffsets { Offsets = [StreamState.ToOffset(partition.Identity, answer.Offset)] });
-            Reassign();
+                if (_state.Partitions.ContainsKey(partition.Identity))
+                {
+                    partition.KnownEnd = answer.HighWatermark;
+                    Context.Append(new StreamOffsets { Offsets = [StreamState.ToOffset(partition.Identity, answer.Offset)] });
+                    Reassign();
+                }
+            });
         }
     }
 

@@ -25,12 +25,6 @@ internal sealed class StreamPartition(LogIdentity identity)
     /// <summary>End of the partition as far as it was asked for.</summary>
     public long KnownEnd { get; set; } = -1;
 
-    /// <summary>Whether the start is being looked for.</summary>
-    public bool IsLookingUp { get; set; }
-
-    /// <summary>When to look for it again.</summary>
-    public long LookUpAtMs { get; set; }
-
     /// <summary>Whether its owner may consume it: it is not asked to give it up.</summary>
     public bool IsGranted => Owner is not null && Owner == Target;
 }

@@ -15,7 +15,6 @@ internal static class StreamRecords
         GroupRecordKind.StreamMemberLeft => WireReader.ReadAll<StreamMemberLeft>(body, GroupRecordCodec.Version),
         GroupRecordKind.StreamOwners => WireReader.ReadAll<StreamOwners>(body, GroupRecordCodec.Version),
         GroupRecordKind.StreamOffsets => WireReader.ReadAll<StreamOffsets>(body, GroupRecordCodec.Version),
-        GroupRecordKind.StreamTopic => WireReader.ReadAll<StreamTopic>(body, GroupRecordCodec.Version),
         _ => null,
     };
 }
@@ -140,23 +139,4 @@ internal sealed class StreamOffsets : IGroupRecord
     public void Code<TCodec>(ref TCodec c)
         where TCodec : IWireCodec, allows ref struct =>
         Offsets = c.Array("offsets", Offsets, ProtocolLimits.PartitionsPerGroup, "Offsets.");
-}
-
-/// <summary>A topic as it was when the group saw it first, or that the group reads it no more.</summary>
-internal sealed class StreamTopic : IGroupRecord
-{
-    public GroupRecordKind Kind => GroupRecordKind.StreamTopic;
-
-    /// <summary>Topic.</summary>
-    public Guid TopicId { get; set; }
-
-    /// <summary>Partitions that it had: later ones are read from their first record. 0: forget it with its offsets.</summary>
-    public int Partitions { get; set; }
-
-    public void Code<TCodec>(ref TCodec c)
-        where TCodec : IWireCodec, allows ref struct
-    {
-        TopicId = c.Uuid("topicId", TopicId, "Topic.");
-        Partitions = c.Int32("partitions", Partitions, "Partitions.");
-    }
 }

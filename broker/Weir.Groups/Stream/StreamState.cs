@@ -6,17 +6,14 @@ namespace Weir.Groups.Stream;
 /// <summary>What a stream group's records make: members, owners, offsets. One thread.</summary>
 internal sealed class StreamState
 {
-    /// <summary>Pause before a leader that did not answer is asked again.</summary>
-    public const int LookUpRetryMs = 200;
-
     /// <summary>Members by id.</summary>
     public Dictionary<Guid, StreamMember> Members { get; } = [];
 
     /// <summary>Partitions by topic and index.</summary>
     public Dictionary<LogIdentity, StreamPartition> Partitions { get; } = [];
 
-    /// <summary>Topics with the partitions that they had when the group saw them first; -1 for one that came after the group.</summary>
-    public Dictionary<Guid, int> Topics { get; } = [];
+    /// <summary>Topics that the group has seen.</summary>
+    public TopicBook Topics { get; } = new();
 
     /// <summary>Grows with every assignment of a partition.</summary>
     public int GroupEpoch { get; private set; }
@@ -45,10 +42,6 @@ internal sealed class StreamState
     public StreamMember? FindInstance(string instanceId) =>
         Members.Values.FirstOrDefault(member => member.InstanceId == instanceId);
 
-    /// <summary>Whether a partition came after the group, which then reads it from its first record.</summary>
-    public bool IsLate(LogIdentity partition) =>
-        Topics.TryGetValue(partition.TopicId, out var partitions) && partition.Partition >= partitions;
-
     /// <summary>What a member may consume.</summary>
     public AssignedPartition[] AssignmentOf(StreamMember member) =>
     [
@@ -60,10 +53,6 @@ internal sealed class StreamState
             Offset = partition.Committed!.Value,
         }),
     ];
-
-    /// <summary>Whether a member owns something that it is to give up.</summary>
-    public bool IsGivingUp(StreamMember member) =>
-        Partitions.Values.Any(partition => partition.Owner == member && partition.Target != member);
 
     /// <summary>Adds the partitions that a topic has got.</summary>
     public void Grow(GroupTopic topic)
@@ -95,7 +84,7 @@ internal sealed class StreamState
                 }
 
                 break;
-            case StreamTopic topic:
+            case TopicSeen topic:
                 Apply(topic);
                 break;
             default:
@@ -106,9 +95,9 @@ internal sealed class StreamState
     /// <summary>Records that make this state.</summary>
     public IEnumerable<IGroupRecord> ToSnapshot()
     {
-        foreach (var (topicId, partitions) in Topics)
+        foreach (var topic in Topics.ToSnapshot())
         {
-            yield return new StreamTopic { TopicId = topicId, Partitions = partitions };
+            yield return topic;
         }
 
         foreach (var member in Members.Values)
@@ -175,18 +164,15 @@ internal sealed class StreamState
         }
     }
 
-    private void Apply(StreamTopic topic)
+    private void Apply(TopicSeen topic)
     {
-        if (topic.Partitions != 0)
+        Topics.Apply(topic);
+        if (topic.Partitions == TopicSeen.Gone)
         {
-            Topics[topic.TopicId] = topic.Partitions;
-            return;
-        }
-
-        Topics.Remove(topic.TopicId);
-        foreach (var identity in Partitions.Keys.Where(identity => identity.TopicId == topic.TopicId).ToList())
-        {
-            Partitions.Remove(identity);
+            foreach (var identity in Partitions.Keys.Where(identity => identity.TopicId == topic.TopicId).ToList())
+            {
+                Partitions.Remove(identity);
+            }
         }
     }
 }
