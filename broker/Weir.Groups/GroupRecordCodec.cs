@@ -26,6 +26,7 @@ public static class GroupRecordCodec
         groupId.TryWriteBytes(header[2..], bigEndian: true, out _);
         var writer = new WireWriter(buffer, Version);
         record.Code(ref writer);
+        writer.TrailingPayload.Span.CopyTo(buffer.Append(writer.TrailingPayload.Length));
         return buffer.Span.ToArray();
     }
 

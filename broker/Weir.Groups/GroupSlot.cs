@@ -86,6 +86,8 @@ internal sealed class GroupSlot : IGroupContext
 
     public TopicImage? FindTopic(string name) => _coordinator.Image.Find(name);
 
+    public TopicImage? FindTopic(Guid topicId) => _coordinator.Image.Find(topicId);
+
     /// <summary>
     /// Where the log was let go of before a round of snapshots, the group's records up to its own snapshot come without what
     /// they rest on. The snapshot makes up for them.

@@ -72,7 +72,7 @@ public interface IGroupContext
     void WhenCommitted(Action effect);
 
     /// <summary>
-    /// Reads committed batches; waits while there are none. At most one read per partition may be under way. A reader that
+    /// Reads committed batches; waits while there are none. Reads of one partition may overlap. A reader that
     /// asks for what retention removed is told OffsetOutOfRange with the log's start.
     /// </summary>
     void Read(LogIdentity partition, long offset, int maxBytes, Action<ReadOutcome> done);
@@ -88,4 +88,7 @@ public interface IGroupContext
 
     /// <summary>The topic of a name; null if there is none.</summary>
     TopicImage? FindTopic(string name);
+
+    /// <summary>The topic of an id; null if there is none.</summary>
+    TopicImage? FindTopic(Guid topicId);
 }

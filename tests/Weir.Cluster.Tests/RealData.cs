@@ -10,7 +10,7 @@ public static class RealData
 {
     /// <summary>Airports by their code.</summary>
     public static IReadOnlyList<(string Key, string Value)> Airports(int count) =>
-        Read("airports.ndjson", "iata") ?? [.. Enumerable.Range(0, count).Select(static i => ($"A{i:x3}", $"{{\"iata\":\"A{i:x3}\"}}"))];
+        Read("airports.ndjson", "iata") ?? [.. Enumerable.Range(0, count).Select(static i => ($"A{i:x3}", $"{{\"iata\":\"A{i:x3}\",\"name\":\"{new string('a', 120)}\"}}"))];
 
     /// <summary>Flights by the airport that they start from, in the order of time.</summary>
     public static IReadOnlyList<(string Key, string Value)> Flights(int count) =>

@@ -1,9 +1,11 @@
+using System.Text;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Weir.Metadata;
 using Weir.Metadata.Records;
 using Weir.Protocol.Errors;
 using Weir.Protocol.Messages;
+using Weir.Protocol.Records;
 using Weir.Protocol.Wire;
 using Weir.Storage;
 
@@ -17,6 +19,8 @@ internal sealed class TestCoordinator : IGroupHost, IGroupLog
 {
     private readonly List<Action> _callbacks = [];
     private readonly List<byte[]> _values = [];
+    private readonly List<(LogIdentity Partition, long Offset, Action<ReadOutcome> Done)> _reads = [];
+    private readonly HashSet<(long, int)> _sequences = [];
     private long _committed;
 
     public TestCoordinator(params IMetadataRecord[] records)
@@ -40,6 +44,12 @@ internal sealed class TestCoordinator : IGroupHost, IGroupLog
 
     /// <summary>Ends of the topics' partitions.</summary>
     public Dictionary<LogIdentity, long> Ends { get; } = [];
+
+    /// <summary>What is in the topics' partitions, batch by batch.</summary>
+    public Dictionary<LogIdentity, List<byte[]>> Batches { get; } = [];
+
+    /// <summary>Whether the dead-letter topic takes records, and does not only lose the answer.</summary>
+    public ErrorCode ProduceError { get; set; }
 
     /// <summary>Whether leaders answer.</summary>
     public bool AreLeadersSilent { get; set; }
@@ -77,6 +87,23 @@ internal sealed class TestCoordinator : IGroupHost, IGroupLog
         Settle();
     }
 
+    /// <summary>Publishes a record.</summary>
+    public void Publish(LogIdentity partition, string? key, string value, long? deliverAtMs = null)
+    {
+        using var builder = new RecordBatchBuilder(64 * 1024);
+        var headers = new List<RecordHeader>();
+        if (deliverAtMs is { } dueMs)
+        {
+            headers.Add(new RecordHeader(WellKnownHeaders.DeliverAt, BitConverter.GetBytes(dueMs)));
+        }
+
+        builder.TryAdd(
+            NowMs, key is null ? default : Encoding.UTF8.GetBytes(key), key is not null, Encoding.UTF8.GetBytes(value), hasValue: true,
+            headers.ToArray());
+        Append(partition, builder.Seal(partition.TopicId, partition.Partition, BatchProducer.None).ToArray());
+        Settle();
+    }
+
     /// <summary>Lets time pass, in steps of a tick.</summary>
     public void Advance(long ms)
     {
@@ -93,6 +120,7 @@ internal sealed class TestCoordinator : IGroupHost, IGroupLog
     {
         Coordinator.End(ErrorCode.NotCoordinator, "failed");
         _callbacks.Clear();
+        _reads.Clear();
         _values.RemoveRange(records ?? _values.Count, _values.Count - (records ?? _values.Count));
         _committed = _values.Count;
         Coordinator = Create();
@@ -148,6 +176,8 @@ internal sealed class TestCoordinator : IGroupHost, IGroupLog
 
     public void Read(LogIdentity partition, long offset, int maxBytes, Action<ReadOutcome> done)
     {
+        _reads.Add((partition, offset, done));
+        AnswerReads();
     }
 
     public void LookUp(LogIdentity partition, StartPosition position, long value, Action<OffsetAnswer> done)
@@ -164,10 +194,42 @@ internal sealed class TestCoordinator : IGroupHost, IGroupLog
             : new OffsetAnswer { LogStartOffset = 0, HighWatermark = end, Offset = offset, AppendTimeMs = 0 }));
     }
 
-    public void Produce(LogIdentity partition, ReadOnlyMemory<byte> batch, Action<ProduceOutcome> done) =>
-        _callbacks.Add(() => done(new ProduceOutcome(ErrorCode.None, 0)));
+    public void Produce(LogIdentity partition, ReadOnlyMemory<byte> batch, Action<ProduceOutcome> done)
+    {
+        var header = RecordBatchHeader.Verify(batch.Span);
+        if (ProduceError is ErrorCode.None or ErrorCode.RequestTimedOut && _sequences.Add((header.ProducerId, header.BaseSequence)))
+        {
+            Append(partition, batch.ToArray());
+        }
+
+        _callbacks.Add(() => done(new ProduceOutcome(ProduceError, 0)));
+    }
 
     public void InitProducer(Action<ErrorCode, long> done) => _callbacks.Add(() => done(ErrorCode.None, 1));
+
+    private void Append(LogIdentity partition, byte[] batch)
+    {
+        var end = Ends.GetValueOrDefault(partition);
+        RecordBatchHeader.Stamp(batch, end, NowMs, end, 0);
+        if (!Batches.TryGetValue(partition, out var batches))
+        {
+            Batches[partition] = batches = [];
+        }
+
+        batches.Add(batch);
+        Ends[partition] = end + 1;
+        AnswerReads();
+    }
+
+    private void AnswerReads()
+    {
+        foreach (var read in _reads.Where(read => read.Offset < Ends.GetValueOrDefault(read.Partition)).ToList())
+        {
+            _reads.Remove(read);
+            byte[] bytes = [.. Batches[read.Partition].Skip((int)read.Offset).Take(20).SelectMany(static batch => batch)];
+            _callbacks.Add(() => read.Done(new ReadOutcome(ErrorCode.None, 0, Ends[read.Partition], bytes)));
+        }
+    }
 
     private GroupCoordinator Create() => new(0, 1, Image, this, this, new CoordinatorOptions());
 }

@@ -47,13 +47,13 @@ public static class WellKnownHeaders
     /// <summary>Of a dead letter: topic it comes from, UTF-8.</summary>
     public const string DeadLetterTopic = "weir-dead-letter-topic";
 
-    /// <summary>Of a dead letter: partition it comes from, i32 little-endian.</summary>
+    /// <summary>Of a dead letter: partition it comes from, i64 little-endian.</summary>
     public const string DeadLetterPartition = "weir-dead-letter-partition";
 
     /// <summary>Of a dead letter: offset it had, i64 little-endian.</summary>
     public const string DeadLetterOffset = "weir-dead-letter-offset";
 
-    /// <summary>Of a dead letter: how often it was delivered, i32 little-endian.</summary>
+    /// <summary>Of a dead letter: how often it was delivered, i64 little-endian.</summary>
     public const string DeadLetterDeliveries = "weir-dead-letter-deliveries";
 
     /// <summary>Of a record that was replayed from a dead-letter topic: topic, partition and offset of the dead letter, as

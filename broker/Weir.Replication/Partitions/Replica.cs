@@ -167,14 +167,9 @@ public sealed class Replica : ILogListener
         AppendOutcome outcome;
         lock (_gate)
         {
-            if (_leader is not { } leader)
+            if (_leader is not { } leader || (leaderEpoch ?? LeaderEpoch) != leader.State.LeaderEpoch)
             {
                 return new AppendOutcome(Error == ErrorCode.None ? ErrorCode.NotLeader : Error);
-            }
-
-            if (leaderEpoch is { } epoch && epoch != leader.State.LeaderEpoch)
-            {
-                return new AppendOutcome(ErrorCode.FencedLeaderEpoch);
             }
 
             if (acks == Acks.All && leader.State.Isr.Length < MinInsyncReplicas
