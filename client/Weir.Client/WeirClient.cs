@@ -19,6 +19,7 @@ public sealed class WeirClient : IAsyncDisposable
     private readonly Lock _lock = new();
     private readonly HashSet<WeirProducer> _producers = [];
     private readonly HashSet<WeirConsumer> _consumers = [];
+    private readonly HashSet<IAsyncDisposable> _members = [];
     private bool _isDisposed;
 
     private WeirClient(ClusterConnections cluster)
@@ -140,6 +141,26 @@ public sealed class WeirClient : IAsyncDisposable
         return LatestLookup.GetAsync(_cluster, _catalog, topic, key, ct);
     }
 
+    /// <summary>Creates a member of a stream group. It joins when it is enumerated first.</summary>
+    /// <param name="group">A declared group of mode stream.</param>
+    /// <param name="options">How it commits and reads ahead; copied. Null for the defaults.</param>
+    /// <exception cref="ArgumentException">The group's name or an option is not valid.</exception>
+    public WeirGroupConsumer CreateGroupConsumer(string group, GroupConsumerOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(group);
+        return Add(new WeirGroupConsumer(group, (options ?? new GroupConsumerOptions()).Copy(), _cluster, _catalog, Forget));
+    }
+
+    /// <summary>Creates a member of a queue or keyed group. It joins when it is enumerated first.</summary>
+    /// <param name="group">A declared group.</param>
+    /// <param name="options">Its mode and bounds; copied. Null for the defaults.</param>
+    /// <exception cref="ArgumentException">The group's name or an option is not valid.</exception>
+    public WeirQueueConsumer CreateQueueConsumer(string group, QueueConsumerOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(group);
+        return Add(new WeirQueueConsumer(group, (options ?? new QueueConsumerOptions()).Copy(), _cluster, Forget));
+    }
+
     /// <summary>
     /// Disposes its producers (which send what is buffered, for at most 5 s), its consumers and its connections. Safe at any
     /// moment; never throws.
@@ -148,13 +169,16 @@ public sealed class WeirClient : IAsyncDisposable
     {
         WeirProducer[] producers;
         WeirConsumer[] consumers;
+        IAsyncDisposable[] members;
         lock (_lock)
         {
             _isDisposed = true;
+            members = [.. _members];
             producers = [.. _producers];
             consumers = [.. _consumers];
         }
 
+        await Task.WhenAll(members.Select(static member => member.DisposeAsync().AsTask())).ConfigureAwait(false);
         await Task.WhenAll(producers.Select(static producer => producer.DisposeAsync().AsTask())).ConfigureAwait(false);
         foreach (var consumer in consumers)
         {
@@ -170,6 +194,25 @@ public sealed class WeirClient : IAsyncDisposable
         if (!TopicName.IsValid(topic))
         {
             throw new ArgumentException($"'{topic}' is not 1 to 249 of [a-zA-Z0-9._-]", nameof(topic));
+        }
+    }
+
+    private T Add<T>(T member)
+        where T : IAsyncDisposable
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            _members.Add(member);
+            return member;
+        }
+    }
+
+    private void Forget(IAsyncDisposable member)
+    {
+        lock (_lock)
+        {
+            _members.Remove(member);
         }
     }
 

@@ -6,6 +6,7 @@ using System.Text.Json;
 using System.Text.Unicode;
 using Weir.Cli.Output;
 using Weir.Client;
+using Weir.Protocol.Messages;
 
 namespace Weir.Cli.Commands;
 
@@ -29,8 +30,18 @@ internal static class ConsumeCommand
         Description = "Wait for new records at the end instead of stopping there.",
     };
 
+    private static readonly Option<string> Group = new("--group")
+    {
+        Description = "Consume as a member of this group, until Ctrl-C or --count; what was printed is committed or acknowledged.",
+    };
+
+    private static readonly Option<GroupMode?> Mode = new("--mode")
+    {
+        Description = "stream, queue or keyed: declare the group for the topic if it is not, where the cluster allows that.",
+    };
+
     public static Command Create() => WeirCommand.WithClient(
-        "consume", "Read records.", ConsumeAsync, Topic, From, Partition, Count, Follow);
+        "consume", "Read records, alone or as a member of a group.", ConsumeAsync, Topic, From, Partition, Count, Follow, Group, Mode);
 
     /// <summary>Reads the text of --from.</summary>
     /// <exception cref="UsageException">It is none of the forms.</exception>
@@ -58,6 +69,13 @@ internal static class ConsumeCommand
 
     private static async Task<int> ConsumeAsync(ParseResult parsed, WeirClient client, CancellationToken cancellationToken)
     {
+        if (parsed.GetValue(Group) is { } group)
+        {
+            return await GroupConsuming.RunAsync(
+                client, parsed.GetRequiredValue(Topic), group, parsed.GetValue(Mode), parsed.GetValue(Count) ?? long.MaxValue,
+                parsed.GetValue(WeirCommand.Output), cancellationToken).ConfigureAwait(false);
+        }
+
         var partitions = parsed.GetValue(Partition);
         var consumer = client.CreateConsumer(parsed.GetRequiredValue(Topic), new ConsumerOptions
         {
@@ -138,12 +156,40 @@ internal sealed class RecordWriter(OutputFormat format, Stream output, bool isLi
         _buffer.ResetWrittenCount();
     }
 
+    public void Write(Delivery record)
+    {
+        switch (format)
+        {
+            case OutputFormat.Json:
+                WriteJson(record);
+                break;
+            case OutputFormat.Value:
+                _buffer.Write((record.Value ?? default).Span);
+                break;
+            default:
+                Write($"{record.Partition}/{record.Offset}\t{record.Timestamp:yyyy-MM-ddTHH:mm:ss.fffZ}\t");
+                WriteFields(record.Key, record.Value);
+                break;
+        }
+
+        _buffer.Write("\n"u8);
+        if (isLive || _buffer.WrittenCount > FlushBytes)
+        {
+            Flush();
+        }
+    }
+
+    private void WriteFields(ReadOnlyMemory<byte>? key, ReadOnlyMemory<byte>? value)
+    {
+        _buffer.Write(key is { } known ? known.Span : "-"u8);
+        _buffer.Write("\t"u8);
+        _buffer.Write(value is { } present ? present.Span : "(null)"u8);
+    }
+
     private void WriteLine(in ConsumedRecord record)
     {
         Write($"{record.Partition}/{record.Offset}\t{record.Timestamp:yyyy-MM-ddTHH:mm:ss.fffZ}\t");
-        _buffer.Write(record.Key is { } key ? key.Span : "-"u8);
-        _buffer.Write("\t"u8);
-        _buffer.Write(record.Value is { } value ? value.Span : "(null)"u8);
+        WriteFields(record.Key, record.Value);
     }
 
     private void Write(FormattableString text)
@@ -164,8 +210,30 @@ internal sealed class RecordWriter(OutputFormat format, Stream output, bool isLi
         WriteBytes(json, "value", record.Value);
         json.WriteString("timestamp", record.Timestamp.UtcDateTime);
         json.WriteString("appendTime", record.AppendTime.UtcDateTime);
+        WriteHeaders(json, record.Headers);
+        json.WriteEndObject();
+    }
+
+    private void WriteJson(Delivery record)
+    {
+        using var json = new Utf8JsonWriter(_buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        json.WriteStartObject();
+        json.WriteString("topic", record.Topic);
+        json.WriteNumber("partition", record.Partition);
+        json.WriteNumber("offset", record.Offset);
+        WriteBytes(json, "key", record.Key);
+        WriteBytes(json, "value", record.Value);
+        json.WriteString("timestamp", record.Timestamp.UtcDateTime);
+        json.WriteNumber("deliveryCount", record.DeliveryCount);
+        json.WriteString("firstDelivered", record.FirstDelivered.UtcDateTime);
+        WriteHeaders(json, record.Headers);
+        json.WriteEndObject();
+    }
+
+    private static void WriteHeaders(Utf8JsonWriter json, IReadOnlyList<Weir.Protocol.Records.RecordHeader> headers)
+    {
         json.WriteStartArray("headers");
-        foreach (var header in record.Headers)
+        foreach (var header in headers)
         {
             json.WriteStartObject();
             json.WriteString("name", header.Name);
@@ -174,7 +242,6 @@ internal sealed class RecordWriter(OutputFormat format, Stream output, bool isLi
         }
 
         json.WriteEndArray();
-        json.WriteEndObject();
     }
 
     /// <summary>UTF-8 as a string, other bytes as {"base64": …}, null as null.</summary>

@@ -31,8 +31,11 @@ public sealed class GroupSpec
     /// <summary>Whether everything is checked and nothing is declared. Default false.</summary>
     public bool ValidateOnly { get; set; }
 
-    /// <summary>Whether a consumer declares it because it consumes, which the cluster may forbid.</summary>
-    internal bool OnUse { get; set; }
+    /// <summary>
+    /// Whether a consumer declares it because it consumes, which the cluster forbids unless its setting
+    /// <c>declare.groups.on.use</c> is true. Default false.
+    /// </summary>
+    public bool OnUse { get; set; }
 }
 
 /// <summary>What shall change of a group's declaration: all of it or nothing.</summary>

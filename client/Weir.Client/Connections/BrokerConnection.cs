@@ -21,6 +21,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
     private readonly FrameReceiver _receiver;
     private readonly ReplyTable _replies = new();
     private readonly SubscriptionTable _subscriptions = new();
+    private readonly GroupSessionTable _sessions = new();
     private readonly ConnectionWatch _watch;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private WeirException? _reason;
@@ -75,7 +76,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
     internal bool HasOverdueReply(TimeSpan age) =>
         _replies.HasOlderThan(Time.GetTimestamp() - (long)(age.TotalSeconds * Time.TimestampFrequency));
 
-    internal bool HasOutstanding => !_replies.IsEmpty || !_subscriptions.IsEmpty;
+    internal bool HasOutstanding => !_replies.IsEmpty || !_subscriptions.IsEmpty || !_sessions.IsEmpty;
 
     /// <summary>Connects, greets and authenticates.</summary>
     /// <exception cref="WeirException">Nothing of that worked within <see cref="WeirClientOptions.ConnectTimeout"/>.</exception>
@@ -164,6 +165,12 @@ internal sealed class BrokerConnection : IAsyncDisposable
 
     /// <summary>Drops deliveries of a subscription from now on.</summary>
     public void RemoveSubscription(uint id) => _subscriptions.Remove(id);
+
+    /// <summary>Has pushes of a group's session go to a sink; its id, 0 if the connection is closed.</summary>
+    public uint AddGroupSession(IGroupSink sink) => _sessions.Add(sink);
+
+    /// <summary>Drops pushes of a session from now on.</summary>
+    public void RemoveGroupSession(uint id) => _sessions.Remove(id);
 
     /// <summary>Ends the connection; does nothing the second time.</summary>
     public void Close(Exception? fault)
@@ -275,6 +282,20 @@ internal sealed class BrokerConnection : IAsyncDisposable
             case ApiKey.SubscriptionEnded:
                 _subscriptions.End(WireReader.ReadAll<SubscriptionEndedPush>(body, header.Version));
                 break;
+            case ApiKey.GroupAssignment:
+                var assignment = WireReader.ReadAll<GroupAssignmentPush>(body, header.Version);
+                _sessions.Find(assignment.SessionId)?.OnAssignment(assignment);
+                break;
+            case ApiKey.GroupDeliver:
+                var delivery = WireReader.ReadAll<GroupDeliverPush>(body, header.Version);
+                delivery.Records = delivery.Records.ToArray();
+                _sessions.Find(delivery.SessionId)?.OnDeliver(delivery);
+                break;
+            case ApiKey.GroupSessionEnded:
+                var ended = WireReader.ReadAll<GroupSessionEndedPush>(body, header.Version);
+                _sessions.Find(ended.SessionId)?.OnEnded(WeirException.From(ended.Error));
+                _sessions.Remove(ended.SessionId);
+                break;
             case ApiKey.Drain:
                 var drain = WireReader.ReadAll<DrainPush>(body, header.Version);
                 _drainedAt = Time.GetTimestamp();
@@ -313,6 +334,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
 
         Window.Close();
         _subscriptions.Close(reason);
+        _sessions.Close(reason);
         _ended.TrySetResult();
     }
 }

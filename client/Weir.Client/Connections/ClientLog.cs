@@ -35,6 +35,12 @@ internal static partial class ClientLog
     [LoggerMessage(7021, LogLevel.Debug, "Subscribed to {Topic} {Partition} from offset {Offset}")]
     public static partial void Subscribed(ILogger logger, string topic, int partition, long offset);
 
+    [LoggerMessage(7022, LogLevel.Warning, "The member of group {Group} is interrupted, and joins again: {Reason}")]
+    public static partial void GroupInterrupted(ILogger logger, string group, string reason);
+
+    [LoggerMessage(7023, LogLevel.Warning, "Offset {Offset} of {Topic} {Partition} was not committed: {Reason}")]
+    public static partial void CommitRefused(ILogger logger, string topic, int partition, long offset, string reason);
+
     [LoggerMessage(7030, LogLevel.Error, "A background task of the client failed: {Task}")]
     public static partial void BackgroundFailed(ILogger logger, string task, Exception exception);
 }
