@@ -5,6 +5,7 @@ namespace Weir.Cluster.Tests.Harness;
 /// <summary>Signals to processes, by id.</summary>
 internal static partial class ProcessSignals
 {
+    public const int Interrupt = 2;
     public const int Kill = 9;
     public const int Terminate = 15;
     public const int Continue = 18;
