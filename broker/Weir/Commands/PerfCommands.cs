@@ -5,6 +5,7 @@ using Weir.Cli.Output;
 using Weir.Cli.Perf;
 using Weir.Client;
 using Weir.Protocol.Errors;
+using Weir.Protocol.Messages;
 
 namespace Weir.Cli.Commands;
 
@@ -63,6 +64,21 @@ internal static class PerfCommands
         Description = "Limits from an earlier `weir perf limits --output json`; measured in brief without it.",
     };
 
+    private static readonly Option<GroupMode> Mode = new("--mode") { Description = "stream, queue or keyed." };
+
+    private static readonly Option<int> Members = new("--members")
+    {
+        Description = "Members of the group.",
+        DefaultValueFactory = static _ => 4,
+    };
+
+    private static readonly Option<int> Keys = new("--keys")
+    {
+        Description = "With --publish: over so many keys; 0 for none.",
+    };
+
+    private static readonly Option<bool> Publish = new("--publish") { Description = "Publish the records first." };
+
     public static Command Create() => WeirCommand.Create(
         "perf", "Measure this machine, and a broker against it.",
         CreateLimits(),
@@ -71,6 +87,9 @@ internal static class PerfCommands
             Records, Size, Producers, BatchBytes, Partitions, Topic, ProduceCommand.AcksOption, ProduceCommand.Compression,
             Limits, Dir),
         WeirCommand.WithClient("consume", "Read a topic from its start.", ConsumeAsync, Records, Topic, Raw, Limits, Dir),
+        WeirCommand.WithClient(
+            "group", "Consume a topic from its start with the members of a group; a queue acknowledges each record.", GroupAsync,
+            Records, Size, Topic, Partitions, Mode, Members, Keys, Publish, Limits, Dir),
         WeirCommand.WithClient(
             "latency", "Publish one record at a time, each awaited.", LatencyAsync,
             Records, Size, Topic, Partitions, ProduceCommand.AcksOption, Limits, Dir));
@@ -129,6 +148,22 @@ internal static class PerfCommands
         var result = parsed.GetValue(Raw)
             ? await load.RunRawAsync(records, cancellationToken).ConfigureAwait(false)
             : await load.RunDecodedAsync(records, cancellationToken).ConfigureAwait(false);
+        return Report(parsed, result with { RatioToLimit = result.MegabytesPerSecond / limits.LoopbackMegabytesPerSecond });
+    }
+
+    private static async Task<int> GroupAsync(ParseResult parsed, WeirClient client, CancellationToken cancellationToken)
+    {
+        var limits = ReadLimits(parsed);
+        var (topic, records) = (parsed.GetRequiredValue(Topic), parsed.GetValue(Records));
+        if (parsed.GetValue(Publish))
+        {
+            await EnsureTopicAsync(parsed, client, cancellationToken).ConfigureAwait(false);
+            await GroupLoad.PublishAsync(client, topic, parsed.GetValue(Size), records, parsed.GetValue(Keys), cancellationToken)
+                .ConfigureAwait(false);
+        }
+
+        var load = new GroupLoad(parsed.GetRequiredValue(WeirCommand.Server), topic, parsed.GetValue(Mode));
+        var result = await load.RunAsync(client, records, parsed.GetValue(Members), cancellationToken).ConfigureAwait(false);
         return Report(parsed, result with { RatioToLimit = result.MegabytesPerSecond / limits.LoopbackMegabytesPerSecond });
     }
 
