@@ -1,8 +1,11 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using Weir.Groups;
+using Weir.Protocol.Messages;
 using Weir.Simulation;
 using Weir.Simulation.Exhaustive;
+using Weir.Simulation.Groups;
 
 var first = (ulong)(Read("--seed") ?? Random.Shared.NextInt64(long.MaxValue / 2));
 var minutes = Read("--minutes") ?? 5;
@@ -22,6 +25,14 @@ if (Name("--search") is { } subject)
         MaxTime = Read("--seconds") is { } most ? TimeSpan.FromSeconds(most) : TimeSpan.MaxValue,
     };
     return SearchCommand.Run(search, Name("--choices"));
+}
+
+if (Array.IndexOf(args, "--groups") >= 0)
+{
+    return GroupCommand.Run(
+        first, Read("--seeds") ?? 100, Name("--mode") is { } mode ? Enum.Parse<GroupMode>(mode, ignoreCase: true) : null,
+        Name("--omit") is { } rule ? Enum.Parse<OmittedGroupRules>(rule, ignoreCase: true) : OmittedGroupRules.None,
+        (int)(Read("--threads") ?? Environment.ProcessorCount));
 }
 
 var only = Name("--faults") is { } kinds ? Enum.Parse<FaultKinds>(kinds, ignoreCase: true) : (FaultKinds?)null;

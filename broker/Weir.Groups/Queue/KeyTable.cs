@@ -60,10 +60,13 @@ internal sealed class KeyTable
         }
     }
 
-    /// <summary>The key's record is done: the next one of the key, if there is one.</summary>
-    public (long Offset, long DueMs, bool IsPoisoned)? Release(KeyHash hash)
+    /// <summary>
+    /// A record of the key is done: the next one, if there is one. A record that is not under way here, as a dead letter that an
+    /// earlier coordinator began, releases nothing.
+    /// </summary>
+    public (long Offset, long DueMs, bool IsPoisoned)? Release(KeyHash hash, long done)
     {
-        if (!_keys.TryGetValue(hash, out var key))
+        if (!_keys.TryGetValue(hash, out var key) || key.Current != done)
         {
             return null;
         }

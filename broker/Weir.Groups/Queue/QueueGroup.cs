@@ -313,7 +313,7 @@ internal sealed class QueueGroup : Group
     private void OnDeadLettered(QueuePartition partition, long offset, KeyHash key)
     {
         partition.Doomed.Remove(offset);
-        _work.ReleaseKey(partition, key);
+        _work.ReleaseKey(partition, key, offset);
         GoOn();
     }
 

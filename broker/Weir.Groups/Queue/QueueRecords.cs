@@ -153,7 +153,28 @@ internal sealed class QueueFailed : IGroupRecord
     }
 }
 
-/// <summary>Under which producer id dead letters are published from now on; sequences start at 0.</summary>
+/// <summary>The next sequence number of a partition of a dead-letter topic.</summary>
+internal sealed class NextSequence : IMessage
+{
+    /// <summary>Dead-letter topic.</summary>
+    public Guid TopicId { get; set; }
+
+    /// <summary>Partition.</summary>
+    public int Partition { get; set; }
+
+    /// <summary>Next sequence number.</summary>
+    public int Sequence { get; set; }
+
+    public void Code<TCodec>(ref TCodec c)
+        where TCodec : IWireCodec, allows ref struct
+    {
+        TopicId = c.Uuid("topicId", TopicId, "Topic.");
+        Partition = c.Int32("partition", Partition, "Partition.");
+        Sequence = c.Int32("sequence", Sequence, "Sequence.");
+    }
+}
+
+/// <summary>Under which producer id dead letters are published from now on, and how far its sequences are.</summary>
 internal sealed class QueueProducer : IGroupRecord
 {
     public GroupRecordKind Kind => GroupRecordKind.QueueProducer;
@@ -161,9 +182,15 @@ internal sealed class QueueProducer : IGroupRecord
     /// <summary>The id.</summary>
     public long ProducerId { get; set; }
 
+    /// <summary>Sequences that do not start at 0.</summary>
+    public NextSequence[] Sequences { get; set; } = [];
+
     public void Code<TCodec>(ref TCodec c)
-        where TCodec : IWireCodec, allows ref struct =>
+        where TCodec : IWireCodec, allows ref struct
+    {
         ProducerId = c.Int64("producerId", ProducerId, "Id.");
+        Sequences = c.Array("sequences", Sequences, ProtocolLimits.PartitionsPerTopic, "Sequences.");
+    }
 }
 
 /// <summary>

@@ -15,7 +15,7 @@ internal sealed class QueueSettling(QueueWork work)
     {
         var failures = new List<SettleFailure>();
         var done = new Dictionary<QueuePartition, List<OffsetRange>>();
-        var keys = new List<(QueuePartition, KeyHash)>();
+        var keys = new List<(QueuePartition Partition, KeyHash Key, long Offset)>();
         for (var i = 0; i < settlements.Length; i++)
         {
             var settlement = settlements[i];
@@ -38,9 +38,9 @@ internal sealed class QueueSettling(QueueWork work)
             work.Settle(partition.Identity, ranges);
         }
 
-        foreach (var (partition, key) in keys)
+        foreach (var (partition, key, offset) in keys)
         {
-            work.ReleaseKey(partition, key);
+            work.ReleaseKey(partition, key, offset);
         }
 
         return failures;
@@ -144,7 +144,7 @@ internal sealed class QueueSettling(QueueWork work)
 
     private void Settle(
         QueuePartition partition, long offset, Settlement settlement, int index, List<SettleFailure> failures,
-        Dictionary<QueuePartition, List<OffsetRange>> done, List<(QueuePartition, KeyHash)> keys)
+        Dictionary<QueuePartition, List<OffsetRange>> done, List<(QueuePartition Partition, KeyHash Key, long Offset)> keys)
     {
         var delivery = partition.InFlight[offset];
         if (settlement.Action == SettleAction.Extend)
@@ -159,7 +159,7 @@ internal sealed class QueueSettling(QueueWork work)
         {
             case SettleAction.Acknowledge:
                 AddTo(done, partition, offset);
-                keys.Add((partition, delivery.Key));
+                keys.Add((partition, delivery.Key, offset));
                 break;
             case SettleAction.Reject when work.Declaration.DeadLetterTopic is not null:
                 GiveUp(partition, offset, delivery, Cut(settlement.Reason) ?? "it was rejected");

@@ -42,10 +42,20 @@ internal sealed class QueueState
             case QueueProducer producer:
                 ProducerId = producer.ProducerId;
                 Sequences.Clear();
+                foreach (var next in producer.Sequences)
+                {
+                    Sequences[new LogIdentity(next.TopicId, next.Partition)] = next.Sequence;
+                }
+
                 break;
             case QueueDeadLetter letter:
                 Require(letter.TopicId, letter.Partition).DeadLetters[letter.Offset] = letter;
-                Sequences[new LogIdentity(letter.TargetId, letter.TargetPartition)] = letter.Sequence + 1;
+                if (letter.ProducerId == ProducerId)
+                {
+                    var target = new LogIdentity(letter.TargetId, letter.TargetPartition);
+                    Sequences[target] = Math.Max(Sequences.GetValueOrDefault(target), letter.Sequence + 1);
+                }
+
                 break;
             default:
                 throw new InvalidOperationException($"no rule of a queue applies {record.Kind}");
@@ -62,7 +72,17 @@ internal sealed class QueueState
 
         if (ProducerId is { } producerId)
         {
-            yield return new QueueProducer { ProducerId = producerId };
+            yield return new QueueProducer
+            {
+                ProducerId = producerId,
+                Sequences =
+                [
+                    .. Sequences.Select(static pair => new NextSequence
+                    {
+                        TopicId = pair.Key.TopicId, Partition = pair.Key.Partition, Sequence = pair.Value,
+                    }),
+                ],
+            };
         }
 
         foreach (var partition in Partitions.Values.Where(static partition => partition.Settled is not null))

@@ -79,9 +79,9 @@ internal sealed class QueueWork
     }
 
     /// <summary>A record is done with: its key's next one may go.</summary>
-    public void ReleaseKey(QueuePartition partition, KeyHash key)
+    public void ReleaseKey(QueuePartition partition, KeyHash key, long done)
     {
-        if (IsKeyed && !key.IsNone && partition.Keys.Release(key) is { } next)
+        if (IsKeyed && !key.IsNone && partition.Keys.Release(key, done) is { } next)
         {
             if (next.IsPoisoned)
             {
