@@ -227,7 +227,7 @@ internal sealed class StreamGroup(GroupImage declaration, IGroupContext context)
         foreach (var member in _state.Members.Values)
         {
             Hear(member, stuckForMs: 0);
-            Context.Append(StreamState.ToRecord(member, member.Epoch + 1));
+            Context.Append(StreamState.ToRecord(member, _state.GroupEpoch + 1));
         }
 
         foreach (var partition in _state.Partitions.Values)
@@ -289,7 +289,7 @@ internal sealed class StreamGroup(GroupImage declaration, IGroupContext context)
             MemberId = request.MemberId,
             InstanceId = request.InstanceId,
             Name = name.Length <= ProtocolLimits.ShortStringBytes / 4 ? name : name[..(ProtocolLimits.ShortStringBytes / 4)],
-            MemberEpoch = 1,
+            MemberEpoch = _state.GroupEpoch + 1,
             JoinedAtMs = Context.WallClockMs,
         });
         if (owned.Count > 0)
@@ -346,7 +346,7 @@ internal sealed class StreamGroup(GroupImage declaration, IGroupContext context)
 
         foreach (var member in changed.Where(member => _state.Members.ContainsKey(member.Id)))
         {
-            Context.Append(StreamState.ToRecord(member, member.Epoch + 1));
+            Context.Append(StreamState.ToRecord(member, _state.GroupEpoch + 1));
             Tell(member);
         }
 

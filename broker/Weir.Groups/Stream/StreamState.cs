@@ -15,7 +15,10 @@ internal sealed class StreamState
     /// <summary>Topics that the group has seen.</summary>
     public TopicBook Topics { get; } = new();
 
-    /// <summary>Grows with every assignment of a partition.</summary>
+    /// <summary>
+    /// Grows with every assignment of a partition and every epoch of a member: what a member was told before it was fenced is
+    /// never of an epoch that it gets later.
+    /// </summary>
     public int GroupEpoch { get; private set; }
 
     public static StreamOwner ToOwner(StreamPartition partition, Guid owner, int epoch) => new()
@@ -140,6 +143,7 @@ internal sealed class StreamState
         }
 
         member.Epoch = record.MemberEpoch;
+        GroupEpoch = Math.Max(GroupEpoch, record.MemberEpoch);
     }
 
     private void Remove(Guid memberId)

@@ -24,7 +24,7 @@ internal sealed class GroupOracle(GroupWorld world)
 
     /// <summary>Whether nothing is left to do.</summary>
     public bool IsDone => world.Mode == GroupMode.Stream
-        ? Enumerable.Range(0, GroupWorld.Partitions).Select(Identity).All(partition =>
+        ? Described is not null && Enumerable.Range(0, GroupWorld.Partitions).Select(Identity).All(partition =>
             world.Topics.EndOf(partition) == (_committed.TryGetValue(partition, out var at) ? at.Offset : 0))
         : IsSettled && _keys.Keys.All(record => _acknowledging.Contains(record) || DeadLetters().Contains(record));
 
@@ -149,10 +149,10 @@ internal sealed class GroupOracle(GroupWorld world)
         return $"{_published} published, {_acknowledging.Count} acknowledged, {DeadLetters().Count} dead letters, committed "
             + string.Join(' ', _committed.Select(static pair => $"{pair.Key.Partition}:{pair.Value.Offset}")) + "; "
             + string.Join(' ', described?.Partitions.Select(partition =>
-                $"{partition.Partition}: {partition.Committed} of {world.Topics.EndOf(Identity(partition.Partition))}, in flight {partition.InFlight}, waiting {partition.Waiting}") ?? [])
-            + $"; members {described?.Members.Length}, blocked {world.Coordinator.Machine.IsBlocked}, "
+                $"{partition.Partition}: {partition.Committed} of {world.Topics.EndOf(Identity(partition.Partition))}, owner {partition.Owner.ToString()[..8]}, in flight {partition.InFlight}, waiting {partition.Waiting}") ?? [])
+            + $"; members {string.Join(' ', described?.Members.Select(static member => $"{member.MemberId.ToString()[..8]} epoch {member.MemberEpoch} silent {member.SilentForMs}") ?? [])}, blocked {world.Coordinator.Machine.IsBlocked}, "
             + $"{world.Coordinator.Machine.WaitingEffects} effects wait, log ends at {world.Log.EndOffset}; "
-            + $"missing {string.Join(' ', _keys.Keys.Where(record => !_acknowledging.Contains(record) && !DeadLetters().Contains(record)))}";
+            + $"missing {string.Join(' ', _keys.Keys.Where(record => world.Mode != GroupMode.Stream && !_acknowledging.Contains(record) && !DeadLetters().Contains(record)))}";
     }
 
     private static LogIdentity Identity(int partition) => new(GroupWorld.TopicId, partition);
