@@ -51,7 +51,7 @@ internal static class ReassignmentDecisions
     }
 
     /// <summary>Goes back to the replicas that a partition had.</summary>
-    /// <exception cref="ProtocolException">None of them is in sync any more.</exception>
+    /// <exception cref="ProtocolException">Too few of them are in sync.</exception>
     public static PartitionImage Cancel(MetadataImage image, TopicImage topic, PartitionImage partition)
     {
         var origin = PartitionRules.Origin(partition);
@@ -63,18 +63,19 @@ internal static class ReassignmentDecisions
             Isr = partition.Isr.RemoveAll(id => !origin.Contains(id)),
             Elr = partition.Elr.RemoveAll(id => !origin.Contains(id)),
         };
-        RequireKept(partition, cancelled);
-        return PartitionRules.Elect(cancelled, BrokerDecisions.MinIsr(topic, cancelled), image.FindBroker);
+        var minIsr = BrokerDecisions.MinIsr(topic, cancelled);
+        RequireKept(partition, cancelled, minIsr);
+        return PartitionRules.Elect(cancelled, minIsr, image.FindBroker);
     }
 
     /// <summary>Starts a move, and ends it at once where its target is in sync.</summary>
-    /// <exception cref="ProtocolException">Only replicas that it drops at once are in sync.</exception>
+    /// <exception cref="ProtocolException">Too many of those in sync are replicas that it drops at once.</exception>
     public static PartitionImage Move(
         MetadataImage image, TopicImage topic, PartitionImage partition, ImmutableArray<int> target)
     {
         var moved = PartitionRules.Reassign(partition, target);
-        RequireKept(partition, moved);
         var minIsr = BrokerDecisions.MinIsr(topic, moved);
+        RequireKept(partition, moved, minIsr);
         return PartitionRules.Elect(
             PartitionRules.CompleteReassignment(moved, minIsr, image.FindBroker), minIsr, image.FindBroker);
     }
@@ -138,14 +139,19 @@ internal static class ReassignmentDecisions
         return changes.ToRecords();
     }
 
-    /// <summary>A replica that a move before this one added may be the only one that has everything.</summary>
-    private static void RequireKept(PartitionImage before, PartitionImage after)
+    /// <summary>
+    /// Replicas that a move before this one added may hold what the others lack. What is acknowledged is on min.insync.replicas
+    /// of them, and stays on so many: else the loss of one broker could take it away.
+    /// </summary>
+    private static void RequireKept(PartitionImage before, PartitionImage after, int minIsr)
     {
-        if (after.Isr.IsEmpty && (!before.Isr.IsEmpty || (after.Elr.IsEmpty && !before.Elr.IsEmpty)))
+        var had = before.Isr.Length + before.Elr.Length;
+        var keeps = after.Isr.Length + after.Elr.Length;
+        if (keeps < Math.Min(had, minIsr) || (after.Isr.IsEmpty && !before.Isr.IsEmpty))
         {
             throw new ProtocolException(
                 ErrorCode.InvalidReassignment,
-                $"partition {before.Index} has only new replicas in sync: bring an old one back first");
+                $"partition {before.Index} has only {keeps} old replica(s) in sync and needs {minIsr}: bring an old one back first");
         }
     }
 
