@@ -151,6 +151,26 @@ public sealed class WeirClient : IAsyncDisposable
         return Add(new WeirGroupConsumer(group, (options ?? new GroupConsumerOptions()).Copy(), _cluster, _catalog, Forget));
     }
 
+    /// <summary>Creates a member that deserializes. See <see cref="CreateGroupConsumer(string, GroupConsumerOptions?)"/>.</summary>
+    public WeirGroupConsumer<TKey, TValue> CreateGroupConsumer<TKey, TValue>(
+        string group, IDeserializer<TKey> key, IDeserializer<TValue> value, GroupConsumerOptions? options = null,
+        UndecodableRecords undecodable = UndecodableRecords.Throw)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(value);
+        return new WeirGroupConsumer<TKey, TValue>(CreateGroupConsumer(group, options), key, value, undecodable, _cluster.Logger);
+    }
+
+    /// <summary>Creates a member that deserializes. See <see cref="CreateQueueConsumer(string, QueueConsumerOptions?)"/>.</summary>
+    public WeirQueueConsumer<TKey, TValue> CreateQueueConsumer<TKey, TValue>(
+        string group, IDeserializer<TKey> key, IDeserializer<TValue> value, QueueConsumerOptions? options = null,
+        UndecodableRecords undecodable = UndecodableRecords.Throw)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(value);
+        return new WeirQueueConsumer<TKey, TValue>(CreateQueueConsumer(group, options), key, value, undecodable, _cluster.Logger);
+    }
+
     /// <summary>Creates a member of a queue or keyed group. It joins when it is enumerated first.</summary>
     /// <param name="group">A declared group.</param>
     /// <param name="options">Its mode and bounds; copied. Null for the defaults.</param>

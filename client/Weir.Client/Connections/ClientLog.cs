@@ -41,6 +41,15 @@ internal static partial class ClientLog
     [LoggerMessage(7023, LogLevel.Warning, "Offset {Offset} of {Topic} {Partition} was not committed: {Reason}")]
     public static partial void CommitRefused(ILogger logger, string topic, int partition, long offset, string reason);
 
+    [LoggerMessage(7024, LogLevel.Warning, "The handler of {Topic} {Partition} {Offset} failed, and the record is released")]
+    public static partial void DeliveryFailed(ILogger logger, string topic, int partition, long offset, Exception exception);
+
+    [LoggerMessage(7025, LogLevel.Warning, "{Topic} {Partition} {Offset} was not settled, and may be delivered again: {Reason}")]
+    public static partial void SettlementRefused(ILogger logger, string topic, int partition, long offset, string reason);
+
+    [LoggerMessage(7026, LogLevel.Error, "A record cannot be deserialized and is set aside")]
+    public static partial void SetAside(ILogger logger, Exception exception);
+
     [LoggerMessage(7030, LogLevel.Error, "A background task of the client failed: {Task}")]
     public static partial void BackgroundFailed(ILogger logger, string task, Exception exception);
 }

@@ -39,23 +39,43 @@ internal sealed class RecordEnumerator : IAsyncEnumerator<ConsumedRecord>
 
     public ConsumedRecord Current => new(_open!, _slices, _nextOffset - 1);
 
+    /// <summary>The offset that reading goes on at behind the present record.</summary>
+    public long Position => _cursor!.Position;
+
     public ValueTask<bool> MoveNextAsync()
     {
-        if (_nextOffset < _endOffset && !_cursor!.IsInterrupted)
+        try
         {
-            try
-            {
-                Read();
-                return new ValueTask<bool>(true);
-            }
-            catch (ProtocolException e)
-            {
-                return ValueTask.FromException<bool>(Fault(e));
-            }
+            return TryMoveInBatch() ? new ValueTask<bool>(true) : MoveSlowlyAsync();
+        }
+        catch (WeirException e)
+        {
+            return ValueTask.FromException<bool>(e);
+        }
+    }
+
+    /// <summary>Goes to the next record of the same batch; false at its end, or if the session must be asked first.</summary>
+    /// <exception cref="WeirException">The batch is not what it should be.</exception>
+    public bool TryMoveInBatch()
+    {
+        if (_nextOffset >= _endOffset || _cursor!.IsInterrupted)
+        {
+            return false;
         }
 
-        return MoveSlowlyAsync();
+        try
+        {
+            Read();
+            return true;
+        }
+        catch (ProtocolException e)
+        {
+            throw Fault(e);
+        }
     }
+
+    /// <summary>Waits until <see cref="TryMove"/> may find something; false once everything was read to its end.</summary>
+    public ValueTask<bool> WaitAsync() => _session.WaitAsync();
 
     public async ValueTask DisposeAsync()
     {
@@ -64,21 +84,9 @@ internal sealed class RecordEnumerator : IAsyncEnumerator<ConsumedRecord>
         await _scope.DisposeAsync().ConfigureAwait(false);
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<bool> MoveSlowlyAsync()
-    {
-        while (!TryMove())
-        {
-            if (!await _session.WaitAsync().ConfigureAwait(false))
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
-
-    private bool TryMove()
+    /// <summary>Goes to the next record that is here; false if none is.</summary>
+    /// <exception cref="WeirException">A batch is not what it should be, or the enumeration failed.</exception>
+    public bool TryMove()
     {
         try
         {
@@ -105,6 +113,20 @@ internal sealed class RecordEnumerator : IAsyncEnumerator<ConsumedRecord>
         {
             throw Fault(e);
         }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool> MoveSlowlyAsync()
+    {
+        while (!TryMove())
+        {
+            if (!await _session.WaitAsync().ConfigureAwait(false))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     private void Read()

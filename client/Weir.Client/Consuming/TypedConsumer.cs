@@ -55,16 +55,27 @@ public sealed class WeirConsumer<TKey, TValue> : IAsyncDisposable
 public sealed class RecordDeserializationException : WeirException
 {
     internal RecordDeserializationException(in ConsumedRecord record, Exception inner)
+        : this(record.Topic, record.Partition, record.Offset, record.Key, record.Value, inner)
+    {
+    }
+
+    internal RecordDeserializationException(Delivery delivery, Exception inner)
+        : this(delivery.Topic, delivery.Partition, delivery.Offset, delivery.Key, delivery.Value, inner)
+    {
+    }
+
+    private RecordDeserializationException(
+        string topic, int partition, long offset, ReadOnlyMemory<byte>? key, ReadOnlyMemory<byte>? value, Exception inner)
         : base(
             ErrorCode.InvalidRequest,
-            $"record at offset {record.Offset} of {record.Topic} {record.Partition} cannot be deserialized: {inner.Message}",
+            $"record at offset {offset} of {topic} {partition} cannot be deserialized: {inner.Message}",
             inner)
     {
-        Topic = record.Topic;
-        Partition = record.Partition;
-        Offset = record.Offset;
-        Key = record.Key?.ToArray();
-        Value = record.Value?.ToArray();
+        Topic = topic;
+        Partition = partition;
+        Offset = offset;
+        Key = key?.ToArray();
+        Value = value?.ToArray();
     }
 
     /// <summary>The key's bytes, or null.</summary>

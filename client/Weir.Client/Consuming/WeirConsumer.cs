@@ -44,11 +44,7 @@ public sealed class WeirConsumer : IAsyncDisposable
     /// <exception cref="WeirException">A fault that waiting does not mend, with topic, partition and offset.</exception>
     /// <exception cref="InvalidOperationException">Another enumeration of this consumer is under way.</exception>
     public IAsyncEnumerable<ConsumedRecord> ReadAllAsync(CancellationToken ct = default) =>
-        new Enumeration<ConsumedRecord>(token =>
-        {
-            var session = Begin(_options.ReuseBuffers, out var scope, ct, token);
-            return new RecordEnumerator(session, scope, _cluster.Options.MaxUncompressedBatchBytes, _options.ReuseBuffers);
-        });
+        new Enumeration<ConsumedRecord>(token => Enumerate(ct, token));
 
     /// <summary>Reads stored batches, for relays and tools: verified, not decompressed, valid until the next.</summary>
     /// <param name="ct">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
@@ -105,6 +101,12 @@ public sealed class WeirConsumer : IAsyncDisposable
 
         _onDisposed(this);
         return ValueTask.CompletedTask;
+    }
+
+    internal RecordEnumerator Enumerate(CancellationToken first, CancellationToken second = default)
+    {
+        var session = Begin(_options.ReuseBuffers, out var scope, first, second);
+        return new RecordEnumerator(session, scope, _cluster.Options.MaxUncompressedBatchBytes, _options.ReuseBuffers);
     }
 
     internal void End(ConsumerSession session)

@@ -30,6 +30,11 @@ public sealed class GroupConsumerOptions
     public int PrefetchBytes { get; set; } = 1024 * 1024;
 
     /// <summary>
+    /// Whether the memory of records is used again: valid until the next record is asked for, else for ever. Default false.
+    /// </summary>
+    public bool ReuseBuffers { get; set; }
+
+    /// <summary>
     /// Where to start in a partition that was assigned, given with its fencing token; null from it for the committed offset.
     /// For offsets that the application keeps in its own database, in the transaction with its results.
     /// </summary>
@@ -90,6 +95,15 @@ public sealed class QueueConsumerOptions
     /// <summary>Bytes of records over which it gets no more. Default 8 MiB.</summary>
     public long MaxInFlightBytes { get; set; } = 8 * 1024 * 1024;
 
+    /// <summary>
+    /// The lock of a record that a handler of <see cref="WeirQueueConsumer.RunAsync"/> has is extended for so long; that of one
+    /// which waits here, until the application has taken none for so long. Default 5 min; zero for never.
+    /// </summary>
+    public TimeSpan MaxLockExtension { get; set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>How long disposing waits for settlements that are on their way. Default 5 s.</summary>
+    public TimeSpan ShutdownTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
     internal QueueConsumerOptions Copy()
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxInFlight, 1, nameof(MaxInFlight));
@@ -147,9 +161,19 @@ public sealed class Delivery
     public DateTimeOffset FirstDelivered { get; }
 
     /// <summary>When its lock ends unless it is extended, by this machine's clock.</summary>
-    public DateTimeOffset LockedUntil { get; }
+    public DateTimeOffset LockedUntil { get; internal set; }
+
+    /// <summary>Whether it was acknowledged, released or rejected here; it may be on its way still.</summary>
+    public bool IsSettled { get; internal set; }
 
     internal Guid TopicId { get; }
+
+    /// <summary>Since when it is held, by the client's clock; from the moment that the application got it, if it did.</summary>
+    internal long HeldSince { get; set; }
+
+    internal bool IsInHand { get; set; }
+
+    internal bool IsHandled { get; set; }
 
     /// <summary>It is done. Completes when that is kept.</summary>
     /// <exception cref="WeirException">

@@ -13,6 +13,7 @@ internal sealed class SettlementQueue(ClusterConnections cluster, Membership mem
     private const int MaxPerRequest = 10_000;
     private readonly Lock _gate = new();
     private List<Pending> _waiting = [];
+    private TaskCompletionSource? _idle;
     private bool _isSending;
 
     /// <summary>Called with a delivery that is settled, or not this member's any more.</summary>
@@ -22,6 +23,7 @@ internal sealed class SettlementQueue(ClusterConnections cluster, Membership mem
     public Task SettleAsync(Delivery delivery, SettleAction action, long delayMs, string? reason)
     {
         var pending = new Pending(delivery, action, delayMs, reason);
+        delivery.IsSettled |= action != SettleAction.Extend;
         lock (_gate)
         {
             _waiting.Add(pending);
@@ -35,6 +37,21 @@ internal sealed class SettlementQueue(ClusterConnections cluster, Membership mem
         return pending.Done.Task;
     }
 
+    /// <summary>Ends when nothing is on its way any more.</summary>
+    public Task WhenIdleAsync()
+    {
+        lock (_gate)
+        {
+            if (!_isSending)
+            {
+                return Task.CompletedTask;
+            }
+
+            _idle ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _idle.Task;
+        }
+    }
+
     private async Task SendAsync()
     {
         while (true)
@@ -45,6 +62,8 @@ internal sealed class SettlementQueue(ClusterConnections cluster, Membership mem
                 if (_waiting.Count == 0)
                 {
                     _isSending = false;
+                    _idle?.SetResult();
+                    _idle = null;
                     return;
                 }
 
@@ -72,7 +91,10 @@ internal sealed class SettlementQueue(ClusterConnections cluster, Membership mem
             foreach (var pending in batch)
             {
                 pending.Fail(e);
-                OnSettled(pending.Delivery);
+                if (pending.Action != SettleAction.Extend)
+                {
+                    OnSettled(pending.Delivery);
+                }
             }
         }
     }
@@ -133,7 +155,7 @@ internal sealed class SettlementQueue(ClusterConnections cluster, Membership mem
                 batch[i].Done.TrySetResult();
             }
 
-            if (batch[i].Action != SettleAction.Extend)
+            if (batch[i].Action != SettleAction.Extend || refused.ContainsKey(i))
             {
                 OnSettled(batch[i].Delivery);
             }

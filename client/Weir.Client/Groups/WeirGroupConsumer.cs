@@ -1,6 +1,6 @@
-using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Weir.Client.Connections;
+using Weir.Client.Consuming;
 using Weir.Client.Groups;
 using Weir.Client.Metadata;
 using Weir.Protocol.Errors;
@@ -13,13 +13,13 @@ namespace Weir.Client;
 /// application has finished. It stays a member, whatever the application does with a record, until it is disposed.
 /// </summary>
 /// <remarks>
-/// One enumeration at a time. A record counts as finished when the next one is asked for. A partition that moves to another
+/// A record counts as finished when the next one is asked for; one that was in hand when an enumeration was left comes again.
+/// Several tasks may read at once: a partition is with one of them at a time, in order. A partition that moves to another
 /// member is given up between two records: what is finished is committed first, so nothing is read twice by a move. After a
 /// crash, what was finished since the last commit is read again.
 /// </remarks>
 public sealed class WeirGroupConsumer : IAsyncDisposable, IMembershipEvents
 {
-    private const int MaxChunks = 64;
     private readonly ClusterConnections _cluster;
     private readonly TopicCatalog _catalog;
     private readonly GroupConsumerOptions _options;
@@ -28,15 +28,14 @@ public sealed class WeirGroupConsumer : IAsyncDisposable, IMembershipEvents
     private readonly Membership _member;
     private readonly Lock _gate = new();
     private readonly Dictionary<(Guid TopicId, int Partition), StreamedPartition> _owned = [];
-    private readonly Channel<RecordChunk> _chunks =
-        Channel.CreateBounded<RecordChunk>(new BoundedChannelOptions(MaxChunks) { SingleReader = true });
+    private readonly Channel<StreamedPartition> _ready = Channel.CreateUnbounded<StreamedPartition>();
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _commit = new(1, 1);
     private AssignedPartition[] _assigned = [];
     private Task _running = Task.CompletedTask;
     private Task _committing = Task.CompletedTask;
+    private bool _isStarted;
     private bool _isDisposed;
-    private bool _isReading;
 
     internal WeirGroupConsumer(
         string group, GroupConsumerOptions options, ClusterConnections cluster, TopicCatalog catalog,
@@ -102,7 +101,7 @@ public sealed class WeirGroupConsumer : IAsyncDisposable, IMembershipEvents
         {
             lock (_gate)
             {
-                return _owned.Count == 0 ? 0 : (long)_owned.Values.Max(static one => one.InHandFor).TotalMilliseconds;
+                return _owned.Count == 0 ? 0 : (long)_owned.Values.Max(static one => one.SampleInHand()).TotalMilliseconds;
             }
         }
     }
@@ -113,45 +112,35 @@ public sealed class WeirGroupConsumer : IAsyncDisposable, IMembershipEvents
     /// A fault that waiting does not mend: <see cref="ErrorCode.UnknownGroup"/>, <see cref="ErrorCode.WrongGroupMode"/>,
     /// <see cref="ErrorCode.FencedInstance"/>, or <see cref="ErrorCode.OffsetOutOfRange"/> where retention removed the next record.
     /// </exception>
-    /// <exception cref="InvalidOperationException">Another enumeration is under way.</exception>
-    public async IAsyncEnumerable<GroupRecord> ReadAllAsync([EnumeratorCancellation] CancellationToken ct = default)
-    {
-        Begin();
-        try
+    public IAsyncEnumerable<GroupRecord> ReadAllAsync(CancellationToken ct = default) =>
+        new Enumeration<GroupRecord>(token =>
         {
-            while (await _chunks.Reader.WaitToReadAsync(ct).ConfigureAwait(false))
-            {
-                while (_chunks.Reader.TryRead(out var chunk))
-                {
-                    foreach (var record in chunk.Records)
-                    {
-                        if (!chunk.Partition.TryBegin())
-                        {
-                            break;
-                        }
+            Start();
+            return new GroupEnumerator(_ready, one => _ = WaitForRecordsAsync(one), MayGoOnWithout, token.CanBeCanceled ? token : ct);
+        });
 
-                        var isFinished = false;
-                        try
-                        {
-                            yield return new GroupRecord(record, chunk.Partition.FencingToken);
-                            isFinished = true;
-                        }
-                        finally
-                        {
-                            chunk.Partition.Finish(isFinished ? record.Offset + 1 : null);
-                        }
-                    }
-                }
-            }
-        }
-        finally
-        {
-            lock (_gate)
+    /// <summary>
+    /// Handles records until cancelled: several at once, those of one partition in order and one at a time. A record is
+    /// finished when its handler returns.
+    /// </summary>
+    /// <param name="handler">
+    /// Handles one record. What it throws ends the run, once the others that are being handled are done; the record is not
+    /// finished and comes again.
+    /// </param>
+    /// <param name="maxConcurrency">Most records handled at once; more than partitions changes nothing.</param>
+    /// <param name="ct">Ends the run with <see cref="OperationCanceledException"/>; handlers get a token that ends with it.</param>
+    /// <exception cref="WeirException">As for <see cref="ReadAllAsync"/>.</exception>
+    public Task RunAsync(
+        Func<GroupRecord, CancellationToken, ValueTask> handler, int maxConcurrency = 1, CancellationToken ct = default) =>
+        Workers.RunAsync(
+            async token =>
             {
-                _isReading = false;
-            }
-        }
-    }
+                await foreach (var record in ReadAllAsync(token).ConfigureAwait(false))
+                {
+                    await handler(record, token).ConfigureAwait(false);
+                }
+            },
+            maxConcurrency, ct);
 
     /// <summary>Counts a record, and those before it in its partition, as finished before the next one is asked for.</summary>
     public void MarkFinished(in GroupRecord record)
@@ -218,7 +207,7 @@ public sealed class WeirGroupConsumer : IAsyncDisposable, IMembershipEvents
         await _running.ConfigureAwait(false);
         await _committing.ConfigureAwait(false);
         await _member.LeaveAsync().ConfigureAwait(false);
-        _chunks.Writer.TryComplete(new ObjectDisposedException(nameof(WeirGroupConsumer)));
+        _ready.Writer.TryComplete(new ObjectDisposedException(nameof(WeirGroupConsumer)));
         _onDisposed(this);
     }
 
@@ -259,7 +248,7 @@ public sealed class WeirGroupConsumer : IAsyncDisposable, IMembershipEvents
         Tell(Lost, gone);
     }
 
-    void IMembershipEvents.OnFailed(Exception reason) => _chunks.Writer.TryComplete(reason);
+    void IMembershipEvents.OnFailed(Exception reason) => _ready.Writer.TryComplete(reason);
 
     private static void Tell(Action<IReadOnlyList<TopicPartition>>? handler, List<StreamedPartition> partitions)
     {
@@ -269,19 +258,14 @@ public sealed class WeirGroupConsumer : IAsyncDisposable, IMembershipEvents
         }
     }
 
-    private void Begin()
+    private void Start()
     {
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_isDisposed, this);
-            if (_isReading)
+            if (!_isStarted)
             {
-                throw new InvalidOperationException("this member is being enumerated already");
-            }
-
-            _isReading = true;
-            if (_running.IsCompleted)
-            {
+                _isStarted = true;
                 _running = Task.Run(() => _member.RunAsync(_stop.Token));
                 _committing = Task.Run(CommitNowAndThenAsync);
             }
@@ -306,7 +290,7 @@ public sealed class WeirGroupConsumer : IAsyncDisposable, IMembershipEvents
                 }
 
                 Tell(Assigned, [partition]);
-                _ = ReadAsync(partition);
+                _ = OpenAsync(partition);
             }
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
@@ -315,24 +299,52 @@ public sealed class WeirGroupConsumer : IAsyncDisposable, IMembershipEvents
         }
         catch (Exception e)
         {
-            _chunks.Writer.TryComplete(e);
+            _ready.Writer.TryComplete(e);
         }
     }
 
-    private async Task ReadAsync(StreamedPartition partition)
+    private async Task OpenAsync(StreamedPartition partition)
     {
         try
         {
-            await partition.ReadAsync(_cluster, _catalog, _options, _chunks.Writer).ConfigureAwait(false);
-        }
-        catch (WeirException e) when (partition.IsGivenUp || e.Code == ErrorCode.UnknownTopic)
-        {
-            ClientLog.GroupInterrupted(_cluster.Logger, Group, e.Message);
+            if (await partition.OpenAsync(_cluster, _catalog, _options, _stop.Token).ConfigureAwait(false))
+            {
+                _ready.Writer.TryWrite(partition);
+            }
         }
         catch (Exception e)
         {
-            _chunks.Writer.TryComplete(e);
+            if (!partition.IsGivenUp)
+            {
+                _ready.Writer.TryComplete(e);
+            }
         }
+    }
+
+    private async Task WaitForRecordsAsync(StreamedPartition partition)
+    {
+        try
+        {
+            await partition.WaitAsync().ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // Whoever has the next turn on it meets the fault.
+        }
+
+        _ready.Writer.TryWrite(partition);
+    }
+
+    /// <summary>A topic that is deleted takes its partitions out of the group: that is no fault of the others.</summary>
+    private bool MayGoOnWithout(StreamedPartition partition, WeirException fault)
+    {
+        if (fault.Code == ErrorCode.UnknownTopic)
+        {
+            ClientLog.GroupInterrupted(_cluster.Logger, partition.Topic, fault.Message);
+            return true;
+        }
+
+        return false;
     }
 
     /// <summary>Gives a partition up in order: the record in hand is finished, commits, and only then tells the coordinator.</summary>

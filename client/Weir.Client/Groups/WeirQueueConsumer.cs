@@ -17,17 +17,21 @@ namespace Weir.Client;
 public sealed class WeirQueueConsumer : IAsyncDisposable, IMembershipEvents
 {
     private readonly ClusterConnections _cluster;
+    private readonly QueueConsumerOptions _options;
     private readonly Action<WeirQueueConsumer> _onDisposed;
     private readonly TopicNames _names;
     private readonly Membership _member;
     private readonly SettlementQueue _settlements;
     private readonly Channel<GroupDeliverPush> _pushes = Channel.CreateUnbounded<GroupDeliverPush>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Channel<Delivery> _deliveries = Channel.CreateUnbounded<Delivery>();
-    private readonly ConcurrentDictionary<Delivery, long> _inHand = new();
+    private readonly ConcurrentDictionary<Delivery, Delivery> _held = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _gate = new();
     private Task _running = Task.CompletedTask;
     private Task _opening = Task.CompletedTask;
+    private Task _extending = Task.CompletedTask;
+    private long _lastTaken;
+    private TimeSpan _lockTime = TimeSpan.FromSeconds(1);
     private bool _isStarted;
     private bool _isDisposed;
 
@@ -35,6 +39,7 @@ public sealed class WeirQueueConsumer : IAsyncDisposable, IMembershipEvents
         string group, QueueConsumerOptions options, ClusterConnections cluster, Action<WeirQueueConsumer> onDisposed)
     {
         Group = group;
+        _options = options;
         _cluster = cluster;
         _onDisposed = onDisposed;
         _names = new TopicNames(cluster);
@@ -51,7 +56,7 @@ public sealed class WeirQueueConsumer : IAsyncDisposable, IMembershipEvents
                 MaxInFlightBytes = options.MaxInFlightBytes,
             },
             this, push => _pushes.Writer.TryWrite(push));
-        _settlements = new SettlementQueue(cluster, _member) { OnSettled = delivery => _inHand.TryRemove(delivery, out _) };
+        _settlements = new SettlementQueue(cluster, _member) { OnSettled = delivery => _held.TryRemove(delivery, out _) };
     }
 
     /// <summary>The group.</summary>
@@ -63,8 +68,8 @@ public sealed class WeirQueueConsumer : IAsyncDisposable, IMembershipEvents
     {
         get
         {
-            var oldest = _inHand.Values.DefaultIfEmpty(0).Min();
-            return oldest == 0 ? 0 : (long)_cluster.Time.GetElapsedTime(oldest).TotalMilliseconds;
+            var inHand = _held.Values.Where(static one => one.IsInHand).Select(static one => one.HeldSince).ToList();
+            return inHand.Count == 0 ? 0 : (long)_cluster.Time.GetElapsedTime(inHand.Min()).TotalMilliseconds;
         }
     }
 
@@ -78,6 +83,30 @@ public sealed class WeirQueueConsumer : IAsyncDisposable, IMembershipEvents
         Start();
         return ReadAsync(ct);
     }
+
+    /// <summary>
+    /// Handles records until cancelled, several at once. What its handler returns from is acknowledged, unless it settled the
+    /// record itself; what it throws releases the record with the exception's text as the reason: the group's back-off, and its
+    /// dead letters in the end, follow. Locks are extended meanwhile.
+    /// </summary>
+    /// <param name="handler">Handles one record.</param>
+    /// <param name="maxConcurrency">Most records handled at once.</param>
+    /// <param name="ct">
+    /// Ends the run with <see cref="OperationCanceledException"/>, after the handlers ended; they get a token that ends with it.
+    /// </param>
+    /// <exception cref="WeirException">As for <see cref="ReadAllAsync"/>.</exception>
+    public Task RunAsync(
+        Func<Delivery, CancellationToken, ValueTask> handler, int maxConcurrency = 1, CancellationToken ct = default) =>
+        Workers.RunAsync(
+            async token =>
+            {
+                await foreach (var delivery in ReadAllAsync(token).ConfigureAwait(false))
+                {
+                    delivery.IsHandled = true;
+                    await HandleAsync(delivery, handler, token).ConfigureAwait(false);
+                }
+            },
+            maxConcurrency, ct);
 
     /// <summary>Gives back what the application was not given yet, and leaves: others get it at once. Never throws.</summary>
     public async ValueTask DisposeAsync()
@@ -95,6 +124,9 @@ public sealed class WeirQueueConsumer : IAsyncDisposable, IMembershipEvents
         await _stop.CancelAsync().ConfigureAwait(false);
         await _running.ConfigureAwait(false);
         await _opening.ConfigureAwait(false);
+        await _extending.ConfigureAwait(false);
+        await _settlements.WhenIdleAsync().WaitAsync(_options.ShutdownTimeout, _cluster.Time)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         // Leaving gives back everything that is not settled, without counting it as a delivery.
         await _member.LeaveAsync().ConfigureAwait(false);
@@ -110,7 +142,7 @@ public sealed class WeirQueueConsumer : IAsyncDisposable, IMembershipEvents
     {
     }
 
-    void IMembershipEvents.OnLost() => _inHand.Clear();
+    void IMembershipEvents.OnLost() => _held.Clear();
 
     void IMembershipEvents.OnFailed(Exception reason) => _deliveries.Writer.TryComplete(reason);
 
@@ -120,10 +152,85 @@ public sealed class WeirQueueConsumer : IAsyncDisposable, IMembershipEvents
         {
             while (_deliveries.Reader.TryRead(out var delivery))
             {
-                _inHand[delivery] = _cluster.Time.GetTimestamp();
-                yield return delivery;
+                if (_held.ContainsKey(delivery))
+                {
+                    delivery.HeldSince = _lastTaken = _cluster.Time.GetTimestamp();
+                    delivery.IsInHand = true;
+                    yield return delivery;
+                }
             }
         }
+    }
+
+    private async Task HandleAsync(
+        Delivery delivery, Func<Delivery, CancellationToken, ValueTask> handler, CancellationToken ct)
+    {
+        try
+        {
+            await handler(delivery, ct).ConfigureAwait(false);
+            if (!delivery.IsSettled)
+            {
+                _ = WatchAsync(delivery, delivery.AcknowledgeAsync());
+            }
+        }
+        catch (OperationCanceledException) when (ct.IsCancellationRequested)
+        {
+            // It was not handled: leaving gives it back, and does not count it.
+            throw;
+        }
+        catch (Exception e)
+        {
+            ClientLog.DeliveryFailed(_cluster.Logger, delivery.Topic, delivery.Partition, delivery.Offset, e);
+            if (!delivery.IsSettled)
+            {
+                _ = WatchAsync(delivery, delivery.ReleaseAsync(reason: e.Message));
+            }
+        }
+    }
+
+    /// <summary>The next record does not wait for what becomes of this one: if it is not kept, it is delivered again.</summary>
+    internal async Task WatchAsync(Delivery delivery, Task settled)
+    {
+        try
+        {
+            await settled.ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is WeirException or ObjectDisposedException)
+        {
+            ClientLog.SettlementRefused(_cluster.Logger, delivery.Topic, delivery.Partition, delivery.Offset, e.Message);
+        }
+    }
+
+    /// <summary>Extends the locks that would end before it looks the next time but one.</summary>
+    private async Task ExtendLocksAsync()
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            var period = _lockTime / 4;
+            await Task.Delay(period, _cluster.Time, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            var until = _cluster.Time.GetUtcNow() + (2 * period);
+            foreach (var delivery in _held.Values.OrderBy(static one => (one.TopicId, one.Partition, one.Offset)))
+            {
+                if (!delivery.IsSettled && delivery.LockedUntil <= until && KeepsLock(delivery))
+                {
+                    _ = WatchAsync(delivery, ExtendAsync(delivery));
+                }
+            }
+        }
+    }
+
+    /// <summary>One that waits is kept while the application goes on, one with a handler while that may still end.</summary>
+    private bool KeepsLock(Delivery delivery)
+    {
+        var since = delivery.IsInHand ? delivery.HeldSince : Math.Max(_lastTaken, delivery.HeldSince);
+        return (delivery.IsHandled || !delivery.IsInHand) && _cluster.Time.GetElapsedTime(since) < _options.MaxLockExtension;
+    }
+
+    private async Task ExtendAsync(Delivery delivery)
+    {
+        var until = _cluster.Time.GetUtcNow() + _lockTime;
+        await delivery.ExtendAsync().ConfigureAwait(false);
+        delivery.LockedUntil = until;
     }
 
     private void Start()
@@ -136,6 +243,8 @@ public sealed class WeirQueueConsumer : IAsyncDisposable, IMembershipEvents
                 _isStarted = true;
                 _running = Task.Run(() => _member.RunAsync(_stop.Token));
                 _opening = Task.Run(OpenPushesAsync);
+                _lastTaken = _cluster.Time.GetTimestamp();
+                _extending = Task.Run(ExtendLocksAsync);
             }
         }
     }
@@ -148,9 +257,12 @@ public sealed class WeirQueueConsumer : IAsyncDisposable, IMembershipEvents
             await foreach (var push in _pushes.Reader.ReadAllAsync(_stop.Token).ConfigureAwait(false))
             {
                 var topic = await _names.GetAsync(push.TopicId, _stop.Token).ConfigureAwait(false);
-                var lockedUntil = _cluster.Time.GetUtcNow().AddMilliseconds(push.LockMs);
+                _lockTime = TimeSpan.FromMilliseconds(push.LockMs);
+                var lockedUntil = _cluster.Time.GetUtcNow() + _lockTime;
                 foreach (var delivery in Open(push, topic, lockedUntil))
                 {
+                    delivery.HeldSince = _cluster.Time.GetTimestamp();
+                    _held[delivery] = delivery;
                     _deliveries.Writer.TryWrite(delivery);
                 }
             }

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Text;
 using Weir.Protocol.Messages;
 using Weir.Protocol.Records;
@@ -22,6 +23,28 @@ public readonly struct OutgoingRecord
 
     /// <summary>The partition; null chooses by the key, or in turn if there is none.</summary>
     public int? Partition { get; init; }
+
+    /// <summary>
+    /// Queue and keyed groups deliver it no earlier, in milliseconds; null for at once. Other readers read it at once. Travels
+    /// as the header <see cref="WellKnownHeaders.DeliverAt"/>.
+    /// </summary>
+    public DateTimeOffset? DeliverAt { get; init; }
+
+    /// <summary>The headers as they travel.</summary>
+    internal IReadOnlyList<RecordHeader>? AllHeaders
+    {
+        get
+        {
+            if (DeliverAt is not { } time)
+            {
+                return Headers;
+            }
+
+            var value = new byte[sizeof(long)];
+            BinaryPrimitives.WriteInt64LittleEndian(value, time.ToUnixTimeMilliseconds());
+            return [.. Headers ?? [], new RecordHeader(WellKnownHeaders.DeliverAt, value)];
+        }
+    }
 }
 
 /// <summary>Where a record is, and what its acknowledgement stands for.</summary>

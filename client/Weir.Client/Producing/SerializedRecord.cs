@@ -42,13 +42,15 @@ internal sealed class SerializedRecord : IBufferWriter<byte>, IDisposable
         }
     }
 
-    public OutgoingRecord ToRecord(IReadOnlyList<RecordHeader>? headers, DateTimeOffset? timestamp, int? partition) => new()
+    public OutgoingRecord ToRecord(
+        IReadOnlyList<RecordHeader>? headers, DateTimeOffset? timestamp, int? partition, DateTimeOffset? deliverAt) => new()
     {
         Key = _hasKey ? _bytes.AsMemory(0, _keyLength) : default(ReadOnlyMemory<byte>?),
         Value = _hasValue ? _bytes.AsMemory(_keyLength, _length - _keyLength) : default(ReadOnlyMemory<byte>?),
         Headers = headers,
         Timestamp = timestamp,
         Partition = partition,
+        DeliverAt = deliverAt,
     };
 
     public void Advance(int count) => _length += count;

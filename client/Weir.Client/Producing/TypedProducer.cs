@@ -27,19 +27,19 @@ public sealed class WeirProducer<TKey, TValue> : IAsyncDisposable
     /// <summary>As <see cref="WeirProducer.SendAsync"/>. What a serializer throws comes by the task; nothing is sent then.</summary>
     public async ValueTask<SendResult> SendAsync(
         TKey key, TValue value, IReadOnlyList<RecordHeader>? headers = null, DateTimeOffset? timestamp = null,
-        int? partition = null, CancellationToken ct = default)
+        int? partition = null, DateTimeOffset? deliverAt = null, CancellationToken ct = default)
     {
         using var bytes = SerializedRecord.Create(_key, key, _value, value);
-        return await Producer.SendAsync(bytes.ToRecord(headers, timestamp, partition), ct).ConfigureAwait(false);
+        return await Producer.SendAsync(bytes.ToRecord(headers, timestamp, partition, deliverAt), ct).ConfigureAwait(false);
     }
 
     /// <summary>As <see cref="WeirProducer.PostAsync"/>. What a serializer throws comes by the task; nothing is sent then.</summary>
     public async ValueTask PostAsync(
         TKey key, TValue value, IReadOnlyList<RecordHeader>? headers = null, DateTimeOffset? timestamp = null,
-        int? partition = null, CancellationToken ct = default)
+        int? partition = null, DateTimeOffset? deliverAt = null, CancellationToken ct = default)
     {
         using var bytes = SerializedRecord.Create(_key, key, _value, value);
-        await Producer.PostAsync(bytes.ToRecord(headers, timestamp, partition), ct).ConfigureAwait(false);
+        await Producer.PostAsync(bytes.ToRecord(headers, timestamp, partition, deliverAt), ct).ConfigureAwait(false);
     }
 
     /// <summary>As <see cref="WeirProducer.FlushAsync"/>.</summary>

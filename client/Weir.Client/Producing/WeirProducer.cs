@@ -200,7 +200,7 @@ public sealed class WeirProducer : IAsyncDisposable
 
         var partitions = _core.Partitions;
         var partition = partitions[Choose(record, partitions.Length)];
-        var headers = AsSpan(record.Headers);
+        var headers = AsSpan(record.AllHeaders);
         if (headers.Length > RecordReader.MaxHeaders)
         {
             throw new WeirException(
