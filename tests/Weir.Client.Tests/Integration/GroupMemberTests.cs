@@ -157,11 +157,7 @@ public sealed class GroupMemberTests
             break;
         }
 
-        while ((await client.Admin.DescribeGroupAsync("q", Cancelled)).Partitions.Sum(static one => one.Lag) > 0)
-        {
-            await Task.Delay(5, Cancelled);
-        }
-
+        await AllSettledAsync(client, () => times.Count == 40);
         await end.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
         Assert.Equal(40, times.Count);
@@ -189,19 +185,16 @@ public sealed class GroupMemberTests
                 {
                     // Until more than its lock time has passed.
                     var first = delivery.LockedUntil;
-                    while (TimeProvider.System.GetUtcNow() < first.AddMilliseconds(1))
+                    while (TimeProvider.System.GetUtcNow() < first.AddMilliseconds(300))
                     {
                         await Task.Delay(5, Cancelled);
                     }
                 }
-
-                if (delivery.Offset == 2)
-                {
-                    await end.CancelAsync();
-                }
             },
             ct: end.Token);
 
+        await AllSettledAsync(client, () => seen.Count >= 3);
+        await end.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
         Assert.Equal([(0, 1), (1, 1), (2, 1)], seen);
     }
@@ -279,6 +272,14 @@ public sealed class GroupMemberTests
         }
 
         Assert.Equal(["now", "later"], seen);
+    }
+
+    private static async Task AllSettledAsync(WeirClient client, Func<bool> wereDelivered)
+    {
+        while (!wereDelivered() || (await client.Admin.DescribeGroupAsync("q", Cancelled)).Partitions.Sum(static one => one.Lag) > 0)
+        {
+            await Task.Delay(5, Cancelled);
+        }
     }
 
     private static async Task<WeirClient> WithRecordsAsync(BrokerFixture broker, int partitions, int records)
