@@ -103,6 +103,60 @@ public sealed class GroupCommandLineTests
     }
 
     [Fact]
+    public async Task Dead_letter_is_listed_shown_and_replayed_once()
+    {
+        using var shell = await CommandShell.StartAsync();
+        await shell.RunAsync(0, "topic", "create", "orders");
+        await shell.RunAsync(0, "topic", "create", "dead");
+        await shell.RunAsync(0, "group", "create", "mailer", "--mode", "queue", "--topics", "orders", "--dead-letter", "dead");
+        await shell.RunAsync(0, "group", "create", "plain", "--mode", "queue", "--topics", "orders");
+        await File.WriteAllTextAsync(shell.PathTo("in"), "a=good\nb=bad\n", Token);
+        await shell.RunAsync(0, "produce", "orders", "--file", shell.PathTo("in"), "--key", "=");
+        await using (var client = await shell.Broker.ConnectAsync())
+        {
+            await using var member = client.CreateQueueConsumer("mailer");
+            var left = 2;
+            await foreach (var delivery in member.ReadAllAsync(Token))
+            {
+                await (delivery.Offset == 1 ? delivery.RejectAsync("no such customer") : delivery.AcknowledgeAsync());
+                if (--left == 0)
+                {
+                    break;
+                }
+            }
+
+            // It is there once the topic has it.
+            await foreach (var record in client.CreateConsumer("dead").ReadAllAsync(Token))
+            {
+                break;
+            }
+        }
+
+        var listed = Assert.Single((await shell.JsonAsync("dlq", "list")).EnumerateArray());
+        Assert.Equal(("mailer", "dead", 1, 1), (Text(listed, "group"), Text(listed, "deadLetterTopic"), Number(listed, "count"), Number(listed, "notReplayed")));
+        var shown = await shell.JsonAsync("dlq", "show", "mailer");
+        Assert.Equal(
+            ("no such customer", "orders", 1, "b", "bad"),
+            (Text(shown, "reason"), Text(shown, "originalTopic"), Number(shown, "originalOffset"), Text(shown, "key"), Text(shown, "value")));
+        Assert.Contains("no such customer", (await shell.RunAsync(0, "dlq", "show", "mailer")).Output, StringComparison.Ordinal);
+        Assert.Contains("no such customer", (await shell.RunAsync(0, "dlq", "replay", "mailer", "--dry-run")).Output, StringComparison.Ordinal);
+
+        Assert.Contains("1 dead letter(s) replayed", (await shell.RunAsync(0, "dlq", "replay", "mailer")).Output, StringComparison.Ordinal);
+        Assert.Contains("0 dead letter(s) replayed", (await shell.RunAsync(0, "dlq", "replay", "mailer")).Output, StringComparison.Ordinal);
+        await shell.RunAsync(0, "dlq", "replay", "mailer", "--partition", "0", "--offset", "0");
+        Assert.Equal(0, Number(Assert.Single((await shell.JsonAsync("dlq", "list")).EnumerateArray()), "notReplayed"));
+        Assert.Equal("good\nbad\nbad\nbad\n", (await shell.RunAsync(0, "consume", "orders", "--output", "value")).Output);
+        var replayed = await shell.JsonAsync("consume", "orders", "--from", "2", "--count", "1");
+        var header = Assert.Single(replayed.GetProperty("headers").EnumerateArray());
+        Assert.Equal(("weir-replayed-from", "dead/0/0", "b"), (Text(header, "name"), Text(header, "value"), Text(replayed, "key")));
+
+        Assert.Contains("has no dead-letter topic", (await shell.RunAsync(1, "dlq", "show", "plain")).Error, StringComparison.Ordinal);
+        Assert.Contains("does not exist", (await shell.RunAsync(1, "dlq", "replay", "none")).Error, StringComparison.Ordinal);
+        Assert.Contains("--partition", (await shell.RunAsync(2, "dlq", "replay", "mailer", "--offset", "0")).Error, StringComparison.Ordinal);
+        Assert.Contains("no dead letter", (await shell.RunAsync(1, "dlq", "replay", "mailer", "--partition", "0", "--offset", "1")).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Growth_says_where_keys_go()
     {
         using var shell = await CommandShell.StartAsync();
@@ -114,6 +168,8 @@ public sealed class GroupCommandLineTests
         var again = await shell.RunAsync(0, "topic", "alter", "t", "--partitions", "6");
         Assert.Contains("6 partition(s), and keys are spread over all of them", again.Output, StringComparison.Ordinal);
     }
+
+    private static int Number(JsonElement element, string name) => element.GetProperty(name).GetInt32();
 
     private static string? Text(JsonElement element, string name) => element.GetProperty(name).GetString();
 }

@@ -104,6 +104,7 @@ internal static class WeirCommand
         BrokerCommand.Create(),
         TopicCommands.Create(),
         GroupCommands.Create(),
+        DeadLetterCommands.Create(),
         ClusterCommands.Create(),
         ProduceCommand.Create(),
         ConsumeCommand.Create(),
