@@ -76,6 +76,9 @@ public sealed class WeirProcess : IDisposable
 
     public static WeirProcess Start(params string[] arguments) => new(Executable, arguments);
 
+    /// <summary>Starts another program.</summary>
+    public static WeirProcess StartProgram(string program, params string[] arguments) => new(program, arguments);
+
     /// <summary>Starts weir under a tool that is given first, as strace.</summary>
     public static WeirProcess StartUnder(string tool, string[] toolArguments, params string[] arguments) =>
         new(tool, [.. toolArguments, Executable, .. arguments]);
