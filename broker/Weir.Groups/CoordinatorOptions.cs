@@ -6,6 +6,12 @@ public sealed record CoordinatorOptions
     /// <summary>Bytes appended to the groups' log before snapshots are written and the log before them is let go. Default 16 MiB.</summary>
     public long SnapshotBytes { get; init; } = 16 * 1024 * 1024;
 
+    /// <summary>Records of a partition that wait for their time with an entry each; of more, the log is read again. Default a million.</summary>
+    public int MaxWaiting { get; init; } = 1_000_000;
+
+    /// <summary>Records are brought into memory so long before their time comes, in milliseconds. Default 10 s.</summary>
+    public long NearMs { get; init; } = 10_000;
+
     /// <summary>Rules that are left out, for the tests that must notice it.</summary>
     internal OmittedGroupRules Omits { get; init; }
 }

@@ -18,7 +18,6 @@ public sealed class GroupCoordinator
     private const int MaxBatchBytes = 512 * 1024;
     private readonly IGroupLog _log;
     private readonly IGroupHost _host;
-    private readonly CoordinatorOptions _options;
     private readonly int _partition;
     private readonly int _partitions;
     private readonly Dictionary<Guid, GroupSlot> _slots = [];
@@ -48,11 +47,14 @@ public sealed class GroupCoordinator
         _partitions = partitions;
         _log = log;
         _host = host;
-        _options = options;
+        Options = options;
         _snapshots = new SnapshotRound(options.SnapshotBytes);
         Image = image;
         AddGroups();
     }
+
+    /// <summary>Sizes.</summary>
+    internal CoordinatorOptions Options { get; }
 
     /// <summary>The metadata that it goes by.</summary>
     internal MetadataImage Image { get; private set; }
@@ -265,7 +267,7 @@ public sealed class GroupCoordinator
 
     internal void WhenCommitted(Action effect)
     {
-        if (_effects.IsSettled || _options.Omits.HasFlag(OmittedGroupRules.EffectsAfterCommit))
+        if (_effects.IsSettled || Options.Omits.HasFlag(OmittedGroupRules.EffectsAfterCommit))
         {
             effect();
         }

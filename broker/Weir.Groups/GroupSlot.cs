@@ -33,6 +33,8 @@ internal sealed class GroupSlot : IGroupContext
     /// <summary>Whether the group was told of its declaration since the coordinator acts.</summary>
     public bool IsDeclared { get; set; }
 
+    public CoordinatorOptions Options => _coordinator.Options;
+
     public ILogger Logger => _host.Logger;
 
     public long NowMs => _host.NowMs;

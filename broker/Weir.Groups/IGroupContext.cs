@@ -50,6 +50,9 @@ public sealed record GroupTopic(Guid TopicId, string Name, int Partitions, long 
 /// </summary>
 public interface IGroupContext
 {
+    /// <summary>Sizes.</summary>
+    CoordinatorOptions Options { get; }
+
     /// <summary>Where events are reported.</summary>
     ILogger Logger { get; }
 

@@ -66,13 +66,7 @@ internal sealed class QueueGroup : Group
         foreach (var partition in Partitions)
         {
             _settling.ExpireLocks(partition);
-            while (partition.Waiting.TryTake(Context.WallClockMs, out var offset))
-            {
-                if (partition.IsIdle(offset))
-                {
-                    QueueWork.MakeReady(partition, offset);
-                }
-            }
+            _reader.Wake(partition);
         }
 
         GoOn();

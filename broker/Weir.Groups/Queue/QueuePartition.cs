@@ -6,9 +6,11 @@ namespace Weir.Groups.Queue;
 /// A partition of a queue: what is done and what failed, which the log has, and what is under way, which it has not. One
 /// thread.
 /// </summary>
-internal sealed class QueuePartition(LogIdentity identity)
+internal sealed class QueuePartition(LogIdentity identity, int maxWaiting)
 {
-    private const int MaxWaiting = 1_000_000;
+    private const long MaxEarlyBytes = 16 * 1024 * 1024;
+    private readonly Dictionary<long, BufferedRecord> _early = [];
+    private long _earlyBytes;
 
     public LogIdentity Identity => identity;
 
@@ -48,8 +50,17 @@ internal sealed class QueuePartition(LogIdentity identity)
     /// <summary>Records that may be delivered once they are in memory.</summary>
     public HashSet<long> Absent { get; } = [];
 
-    /// <summary>Records to be read again.</summary>
+    /// <summary>Records to be read again at once.</summary>
     public SortedSet<long> Wanted { get; } = [];
+
+    /// <summary>Records to be read again before their time comes.</summary>
+    public SortedSet<long> Near { get; } = [];
+
+    /// <summary>Where reading again goes on: it goes through the log in one direction, so that no record waits for others for ever.</summary>
+    public long ReadBackOffset { get; set; }
+
+    /// <summary>Whether records may be kept before their time.</summary>
+    public bool HasRoomForEarly => _earlyBytes < MaxEarlyBytes;
 
     /// <summary>Records that members hold.</summary>
     public Dictionary<long, Delivery> InFlight { get; } = [];
@@ -58,7 +69,7 @@ internal sealed class QueuePartition(LogIdentity identity)
     public PriorityQueue<LockGroup, long> Locks { get; } = new();
 
     /// <summary>Records that wait for their time.</summary>
-    public WaitingSet Waiting { get; } = new(MaxWaiting);
+    public WaitingSet Waiting { get; } = new(maxWaiting);
 
     /// <summary>Keys with a record under way.</summary>
     public KeyTable Keys { get; } = new();
@@ -93,6 +104,38 @@ internal sealed class QueuePartition(LogIdentity identity)
         return true;
     }
 
+    /// <summary>A record's time is near: it shall be in memory then.</summary>
+    public void ComeNear(long offset)
+    {
+        if (!_early.ContainsKey(offset) && !Buffer.ContainsKey(offset))
+        {
+            Near.Add(offset);
+        }
+    }
+
+    /// <summary>Keeps a record until its time comes.</summary>
+    public void KeepEarly(long offset, in BufferedRecord record)
+    {
+        if (_early.TryAdd(offset, record))
+        {
+            _earlyBytes += record.Cost;
+        }
+    }
+
+    /// <summary>A record's time has come, or it does not wait any more.</summary>
+    public void EndWaiting(long offset)
+    {
+        Near.Remove(offset);
+        if (_early.Remove(offset, out var record))
+        {
+            _earlyBytes -= record.Cost;
+            if (IsIdle(offset))
+            {
+                Keep(offset, record);
+            }
+        }
+    }
+
     /// <summary>Forgets what is under way: everything is read again from the floor on.</summary>
     public void Forget()
     {
@@ -104,6 +147,9 @@ internal sealed class QueuePartition(LogIdentity identity)
         Ready.Clear();
         Absent.Clear();
         Wanted.Clear();
+        Near.Clear();
+        _early.Clear();
+        _earlyBytes = 0;
         InFlight.Clear();
         Locks.Clear();
         Waiting.Clear();

@@ -18,10 +18,9 @@ internal sealed class QueueReader(QueueWork work, Action onRead)
     private const int ReadBackBytes = 64 * 1024;
     private const int RetryMs = 200;
 
-    /// <summary>Records are read again so long before their time.</summary>
-    private const int AheadMs = 500;
-
     private long _notBeforeMs;
+
+    private long NearMs => work.Context.Options.NearMs;
 
     /// <summary>Starts the reads that there is room for.</summary>
     public void Read(QueuePartition partition)
@@ -49,6 +48,30 @@ internal sealed class QueueReader(QueueWork work, Action onRead)
         }
     }
 
+    /// <summary>What waits and whose time has come may be delivered, what comes near is to be read.</summary>
+    public void Wake(QueuePartition partition)
+    {
+        while (partition.Waiting.TryComeNear(work.Context.WallClockMs + NearMs, out var near))
+        {
+            partition.ComeNear(near);
+        }
+
+        while (partition.Waiting.TryTake(work.Context.WallClockMs, out var offset))
+        {
+            partition.EndWaiting(offset);
+            if (partition.IsIdle(offset))
+            {
+                QueueWork.MakeReady(partition, offset);
+            }
+        }
+    }
+
+    private static long Next(SortedSet<long> offsets, long from)
+    {
+        var next = offsets.GetViewBetween(from, long.MaxValue).Min;
+        return next >= from && offsets.Contains(next) ? next : offsets.Min;
+    }
+
     private void ReadBack(QueuePartition partition)
     {
         if (partition.IsReadingBack)
@@ -60,9 +83,13 @@ internal sealed class QueueReader(QueueWork work, Action onRead)
         var last = long.MaxValue;
         if (partition.Wanted.Count > 0)
         {
-            first = partition.Wanted.Min;
+            first = Next(partition.Wanted, partition.ReadBackOffset);
         }
-        else if (!partition.Waiting.TryTakePiece(work.Context.WallClockMs + AheadMs, out first, out last))
+        else if (partition.Near.Count > 0 && partition.HasRoomForEarly)
+        {
+            first = Next(partition.Near, partition.ReadBackOffset);
+        }
+        else if (!partition.Waiting.TryTakePiece(work.Context.WallClockMs + NearMs, out first, out last))
         {
             return;
         }
@@ -81,24 +108,37 @@ internal sealed class QueueReader(QueueWork work, Action onRead)
                 return;
             }
 
-            if (outcome.Error == ErrorCode.OffsetOutOfRange && outcome.LogStartOffset > first)
+            var isPiece = last != long.MaxValue;
+            var next = outcome.LogStartOffset;
+            if (outcome.Error == ErrorCode.OffsetOutOfRange && next > first)
             {
-                Skip(partition, outcome.LogStartOffset);
+                Skip(partition, next);
             }
-            else if (!Check(partition, outcome))
+            else if (Check(partition, outcome))
+            {
+                next = RecordScan.Walk(outcome.Batches, (in ScannedRecord record) => TakeAgain(partition, record, first, last));
+                SettleMissing(partition, first, next);
+            }
+            else
             {
                 partition.IsReadingBack = false;
-                partition.Wanted.Add(first);
+                if (isPiece)
+                {
+                    partition.Waiting.EndPiece(first, last);
+                }
+
                 return;
             }
 
-            var next = RecordScan.Walk(outcome.Batches, (in ScannedRecord record) => TakeAgain(partition, record, first, last));
-            SettleMissing(partition, first, next);
-            partition.IsReadingBack = false;
-            if (last != long.MaxValue && next >= 0 && next <= last)
+            partition.ReadBackOffset = Math.Max(next, first + 1);
+            partition.IsReadingBack = isPiece && next <= last;
+            if (partition.IsReadingBack)
             {
-                partition.IsReadingBack = true;
-                ReadBack(partition, next, last);
+                ReadBack(partition, Math.Max(next, first + 1), last);
+            }
+            else if (isPiece)
+            {
+                partition.Waiting.EndPiece(next, last);
             }
 
             onRead();
@@ -126,7 +166,7 @@ internal sealed class QueueReader(QueueWork work, Action onRead)
             {
                 AddGap(gaps, expected, record.Offset - 1);
                 expected = record.Offset + 1;
-                Take(partition, record, mayDefer: true);
+                Take(partition, record, isAgain: false);
             }
         });
         AddGap(gaps, expected, next - 1);
@@ -148,6 +188,11 @@ internal sealed class QueueReader(QueueWork work, Action onRead)
 
     private void TakeAgain(QueuePartition partition, in ScannedRecord record, long first, long last)
     {
+        if (partition.HasRoomForEarly && partition.Near.Remove(record.Offset) && partition.IsIdle(record.Offset))
+        {
+            partition.KeepEarly(record.Offset, ToBuffered(record));
+        }
+
         var isWanted = partition.Wanted.Remove(record.Offset);
         if (isWanted && partition.Doomed.Contains(record.Offset))
         {
@@ -165,12 +210,12 @@ internal sealed class QueueReader(QueueWork work, Action onRead)
             && partition.IsIdle(record.Offset) && !partition.Buffer.ContainsKey(record.Offset) && !partition.Absent.Contains(record.Offset)
             && (!work.IsKeyed || record.Key.IsNone || partition.Keys.IsCurrent(record.Key, record.Offset)))
         {
-            Take(partition, record, mayDefer: false);
+            Take(partition, record, isAgain: true);
         }
     }
 
     /// <summary>Decides what a record that is not under way has to wait for.</summary>
-    private void Take(QueuePartition partition, in ScannedRecord record, bool mayDefer)
+    private void Take(QueuePartition partition, in ScannedRecord record, bool isAgain)
     {
         if (partition.DeadLetters.ContainsKey(record.Offset) && work.IsKeyed && !record.Key.IsNone)
         {
@@ -207,21 +252,39 @@ internal sealed class QueueReader(QueueWork work, Action onRead)
         {
             // It waits until an operator acts; its key is taken.
         }
-        else if (mayDefer && !partition.Waiting.HasRoom)
+        else if (isAgain && dueMs > work.Context.WallClockMs + (2 * NearMs))
+        {
+            partition.Waiting.DeferAgain(record.Offset, dueMs);
+        }
+        else if (!isAgain && !partition.Waiting.HasRoom)
         {
             partition.Waiting.Defer(record.Offset, dueMs);
         }
         else
         {
             partition.Waiting.Add(record.Offset, dueMs);
+            if (dueMs <= work.Context.WallClockMs + NearMs && partition.HasRoomForEarly)
+            {
+                partition.KeepEarly(record.Offset, ToBuffered(record));
+            }
         }
     }
 
     /// <summary>What was wanted and is not there any more was compacted away.</summary>
     private void SettleMissing(QueuePartition partition, long first, long next)
     {
+        if (next < 0)
+        {
+            return;
+        }
+
+        if (partition.HasRoomForEarly)
+        {
+            partition.Near.GetViewBetween(first, Math.Max(first, next - 1)).Clear();
+        }
+
         var gone = partition.Wanted.GetViewBetween(first, Math.Max(first, next - 1)).ToList();
-        if (next < 0 || gone.Count == 0)
+        if (gone.Count == 0)
         {
             return;
         }

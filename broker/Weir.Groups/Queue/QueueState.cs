@@ -3,7 +3,7 @@ using Weir.Storage;
 namespace Weir.Groups.Queue;
 
 /// <summary>What a queue's records make: per partition what is done and what failed; dead letters on their way. One thread.</summary>
-internal sealed class QueueState
+internal sealed class QueueState(int maxWaiting)
 {
     /// <summary>Partitions by topic and index.</summary>
     public Dictionary<LogIdentity, QueuePartition> Partitions { get; } = [];
@@ -98,7 +98,7 @@ internal sealed class QueueState
     {
         if (!Partitions.TryGetValue(identity, out var partition))
         {
-            Partitions[identity] = partition = new QueuePartition(identity);
+            Partitions[identity] = partition = new QueuePartition(identity, maxWaiting);
         }
 
         return partition;

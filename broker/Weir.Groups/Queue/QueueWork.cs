@@ -11,13 +11,14 @@ internal sealed class QueueWork
     public QueueWork(IGroupContext context, Func<GroupImage> declaration)
     {
         Context = context;
+        State = new QueueState(context.Options.MaxWaiting);
         _declaration = declaration;
         DeadLetters = new DeadLetterOffice(context, State, declaration);
     }
 
     public IGroupContext Context { get; }
 
-    public QueueState State { get; } = new();
+    public QueueState State { get; }
 
     public Dictionary<Guid, QueueMember> Members { get; } = [];
 

@@ -79,6 +79,18 @@ internal static class PerfCommands
 
     private static readonly Option<bool> Publish = new("--publish") { Description = "Publish the records first." };
 
+    private static readonly Option<double> Delay = new("--delay")
+    {
+        Description = "Seconds from the start to the time of the first.",
+        DefaultValueFactory = static _ => 20,
+    };
+
+    private static readonly Option<double> Over = new("--over")
+    {
+        Description = "Seconds over which their times are spread.",
+        DefaultValueFactory = static _ => 60,
+    };
+
     public static Command Create() => WeirCommand.Create(
         "perf", "Measure this machine, and a broker against it.",
         CreateLimits(),
@@ -90,6 +102,9 @@ internal static class PerfCommands
         WeirCommand.WithClient(
             "group", "Consume a topic from its start with the members of a group; a queue acknowledges each record.", GroupAsync,
             Records, Size, Topic, Partitions, Mode, Members, Keys, Publish, Limits, Dir),
+        WeirCommand.WithClient(
+            "delayed", "Publish records that are due later, and measure how late a queue group delivers them.", DelayedAsync,
+            Records, Topic, Partitions, Members, Delay, Over),
         WeirCommand.WithClient(
             "latency", "Publish one record at a time, each awaited.", LatencyAsync,
             Records, Size, Topic, Partitions, ProduceCommand.AcksOption, Limits, Dir));
@@ -165,6 +180,18 @@ internal static class PerfCommands
         var load = new GroupLoad(parsed.GetRequiredValue(WeirCommand.Server), topic, parsed.GetValue(Mode));
         var result = await load.RunAsync(client, records, parsed.GetValue(Members), cancellationToken).ConfigureAwait(false);
         return Report(parsed, result with { RatioToLimit = result.MegabytesPerSecond / limits.LoopbackMegabytesPerSecond });
+    }
+
+    private static async Task<int> DelayedAsync(ParseResult parsed, WeirClient client, CancellationToken cancellationToken)
+    {
+        await EnsureTopicAsync(parsed, client, cancellationToken).ConfigureAwait(false);
+        var load = new DelayedLoad(client, parsed.GetRequiredValue(Topic));
+        var result = await load.RunAsync(
+            parsed.GetValue(Records), TimeSpan.FromSeconds(parsed.GetValue(Delay)), TimeSpan.FromSeconds(parsed.GetValue(Over)),
+            parsed.GetValue(Members), cancellationToken).ConfigureAwait(false);
+
+        // The limit is how fast they become due.
+        return Report(parsed, result with { RatioToLimit = result.RecordsPerSecond * parsed.GetValue(Over) / result.Records });
     }
 
     private static async Task<int> LatencyAsync(ParseResult parsed, WeirClient client, CancellationToken cancellationToken)

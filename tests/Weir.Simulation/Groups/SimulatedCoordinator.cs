@@ -20,7 +20,10 @@ internal sealed class SimulatedCoordinator : IGroupHost, IGroupLog
         _world = world;
         _log = log;
         _epoch = log.Epoch;
-        Machine = new GroupCoordinator(0, 1, world.Image, this, this, new CoordinatorOptions { SnapshotBytes = 3000, Omits = omits });
+        Machine = new GroupCoordinator(0, 1, world.Image, this, this, new CoordinatorOptions
+        {
+            SnapshotBytes = 3000, MaxWaiting = 3, NearMs = 300, Omits = omits,
+        });
         foreach (var value in log.Values())
         {
             Machine.Load(value);

@@ -20,7 +20,7 @@ internal sealed class SimulatedTopics(GroupWorld world)
     public void Publish(int partition, int key)
     {
         var identity = new LogIdentity(GroupWorld.TopicId, partition);
-        var headers = world.Random.Chance(1, 6)
+        var headers = world.Random.Chance(1, 3)
             ? new[] { new RecordHeader(WellKnownHeaders.DeliverAt, BitConverter.GetBytes(world.NowMs + world.Random.Next(4000))) }
             : [];
         using var builder = new RecordBatchBuilder(4096);
@@ -80,6 +80,12 @@ internal sealed class SimulatedTopics(GroupWorld world)
             _reads.Remove(read);
             byte[] bytes = [.. BatchesOf(read.Partition).Skip((int)read.Offset).Take(10).SelectMany(static batch => batch)];
             var end = EndOf(read.Partition);
+            if (world.HasFaults && world.Random.Chance(1, 10))
+            {
+                world.After(1 + world.Random.Next(5), () => read.Done(new ReadOutcome(ErrorCode.NotLeader, -1, -1, default)));
+                continue;
+            }
+
             world.After(1 + world.Random.Next(5), () => read.Done(new ReadOutcome(ErrorCode.None, 0, end, bytes)));
         }
     }
