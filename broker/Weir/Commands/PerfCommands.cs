@@ -74,7 +74,7 @@ internal static class PerfCommands
 
     private static readonly Option<int> Keys = new("--keys")
     {
-        Description = "With --publish: over so many keys; 0 for none.",
+        Description = "Publish over so many keys; 0 for none.",
     };
 
     private static readonly Option<bool> Publish = new("--publish") { Description = "Publish the records first." };
@@ -96,7 +96,7 @@ internal static class PerfCommands
         CreateLimits(),
         WeirCommand.WithClient(
             "produce", "Publish as fast as acknowledgements allow.", ProduceAsync,
-            Records, Size, Producers, BatchBytes, Partitions, Topic, ProduceCommand.AcksOption, ProduceCommand.Compression,
+            Records, Size, Keys, Producers, BatchBytes, Partitions, Topic, ProduceCommand.AcksOption, ProduceCommand.Compression,
             Limits, Dir),
         WeirCommand.WithClient("consume", "Read a topic from its start.", ConsumeAsync, Records, Topic, Raw, Limits, Dir),
         WeirCommand.WithClient(
@@ -143,6 +143,7 @@ internal static class PerfCommands
         await EnsureTopicAsync(parsed, client, cancellationToken).ConfigureAwait(false);
         var load = new ProduceLoad(
             parsed.GetRequiredValue(WeirCommand.Server), parsed.GetRequiredValue(Topic), parsed.GetValue(Size),
+            parsed.GetValue(Keys),
             new ProducerOptions
             {
                 Acks = parsed.GetValue(ProduceCommand.AcksOption),

@@ -32,7 +32,7 @@ internal sealed record PerfResult(long Records, long Failed, double Seconds, lon
 }
 
 /// <summary>Publishes from several producers at once; one record in some thousands is timed.</summary>
-internal sealed class ProduceLoad(string servers, string topic, int size, ProducerOptions options)
+internal sealed class ProduceLoad(string servers, string topic, int size, int keys, ProducerOptions options)
 {
     private const int SampleInterval = 10_000;
     private readonly LatencyRecorder _latency = new();
@@ -62,10 +62,12 @@ internal sealed class ProduceLoad(string servers, string topic, int size, Produc
             var producer = client.CreateProducer(topic, options);
             await using (producer.ConfigureAwait(false))
             {
-                var record = new OutgoingRecord { Value = new byte[size] };
+                var names = Enumerable.Range(0, keys).Select(static key => (ReadOnlyMemory<byte>)BitConverter.GetBytes(key)).ToArray();
+                var value = new byte[size];
                 var samples = new List<Task>();
                 for (long i = 0; i < records; i++)
                 {
+                    var record = new OutgoingRecord { Key = keys == 0 ? null : names[i * 7919 % keys], Value = value };
                     if (i % SampleInterval == 0 && options.Acks != Acks.None)
                     {
                         samples.Add(TimeAsync(producer, record, cancellationToken));
