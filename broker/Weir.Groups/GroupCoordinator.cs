@@ -267,7 +267,7 @@ public sealed class GroupCoordinator
 
     internal void WhenCommitted(Action effect)
     {
-        if (_effects.IsSettled || Options.Omits.HasFlag(OmittedGroupRules.EffectsAfterCommit))
+        if (_effects.IsSettled || Options.Omits(OmittedGroupRules.EffectsAfterCommit))
         {
             effect();
         }

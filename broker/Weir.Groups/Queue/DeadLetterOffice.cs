@@ -135,8 +135,17 @@ internal sealed class DeadLetterOffice(IGroupContext context, QueueState state, 
         var identity = new LogIdentity(letter.TargetId, letter.TargetPartition);
         if (_underWay.TryAdd(identity, letter))
         {
-            context.WhenCommitted(() => context.Produce(identity, letter.Batch, outcome => OnSent(identity, letter, outcome)));
+            if (context.Options.Omits(OmittedGroupRules.DeadLettersWrittenFirst))
+            {
+                Produce();
+            }
+            else
+            {
+                context.WhenCommitted(Produce);
+            }
         }
+
+        void Produce() => context.Produce(identity, letter.Batch, outcome => OnSent(identity, letter, outcome));
     }
 
     private void OnSent(LogIdentity identity, QueueDeadLetter letter, ProduceOutcome outcome)

@@ -124,7 +124,7 @@ internal sealed class QueueReader(QueueWork work, Action onRead)
                 partition.IsReadingBack = false;
                 if (isPiece)
                 {
-                    partition.Waiting.EndPiece(first, last);
+                    partition.Waiting.EndPiece(work.Context.Options.Omits(OmittedGroupRules.PiecesToTheirEnd) ? last + 1 : first, last);
                 }
 
                 return;
@@ -231,7 +231,8 @@ internal sealed class QueueReader(QueueWork work, Action onRead)
         var failed = partition.Failed.GetValueOrDefault(record.Offset);
         var dueMs = Math.Max(failed?.DueMs ?? 0, record.DeliverAtMs);
         var key = work.IsKeyed ? record.Key : KeyHash.None;
-        if (!key.IsNone && !partition.Keys.TryTake(key, record.Offset, dueMs))
+        if (!key.IsNone && !partition.Keys.TryTake(key, record.Offset, dueMs)
+            && !work.Context.Options.Omits(OmittedGroupRules.KeysInOrder))
         {
             if (partition.BufferedBytes < MaxBufferedBytes / 2)
             {

@@ -26,7 +26,11 @@ internal sealed class QueueSettling(QueueWork work)
                 continue;
             }
 
-            FindForeign(partition, member, i, settlement, failures);
+            if (!work.Context.Options.Omits(OmittedGroupRules.ForeignSettlementsTold))
+            {
+                FindForeign(partition, member, i, settlement, failures);
+            }
+
             foreach (var offset in Held(partition, member, settlement))
             {
                 Settle(partition, offset, settlement, i, failures, done, keys);

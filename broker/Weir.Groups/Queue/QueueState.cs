@@ -3,7 +3,7 @@ using Weir.Storage;
 namespace Weir.Groups.Queue;
 
 /// <summary>What a queue's records make: per partition what is done and what failed; dead letters on their way. One thread.</summary>
-internal sealed class QueueState(int maxWaiting)
+internal sealed class QueueState(CoordinatorOptions options)
 {
     /// <summary>Partitions by topic and index.</summary>
     public Dictionary<LogIdentity, QueuePartition> Partitions { get; } = [];
@@ -75,7 +75,7 @@ internal sealed class QueueState(int maxWaiting)
             yield return new QueueProducer
             {
                 ProducerId = producerId,
-                Sequences =
+                Sequences = options.Omits(OmittedGroupRules.SequencesInSnapshots) ? [] :
                 [
                     .. Sequences.Select(static pair => new NextSequence
                     {
@@ -87,7 +87,8 @@ internal sealed class QueueState(int maxWaiting)
 
         foreach (var partition in Partitions.Values.Where(static partition => partition.Settled is not null))
         {
-            foreach (var record in ToSnapshot(partition))
+            foreach (var record in ToSnapshot(partition).Where(
+                one => one is not QueueSettled || !options.Omits(OmittedGroupRules.SettledInSnapshots)))
             {
                 yield return record;
             }
@@ -98,7 +99,7 @@ internal sealed class QueueState(int maxWaiting)
     {
         if (!Partitions.TryGetValue(identity, out var partition))
         {
-            Partitions[identity] = partition = new QueuePartition(identity, maxWaiting);
+            Partitions[identity] = partition = new QueuePartition(identity, options.MaxWaiting);
         }
 
         return partition;

@@ -11,7 +11,7 @@ internal sealed class QueueWork
     public QueueWork(IGroupContext context, Func<GroupImage> declaration)
     {
         Context = context;
-        State = new QueueState(context.Options.MaxWaiting);
+        State = new QueueState(context.Options);
         _declaration = declaration;
         DeadLetters = new DeadLetterOffice(context, State, declaration);
     }

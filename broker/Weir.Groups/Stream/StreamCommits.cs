@@ -19,7 +19,7 @@ internal static class StreamCommits
         var beyond = new List<(int Index, StreamPartition Partition)>();
         for (var i = 0; i < errors.Length; i++)
         {
-            if (Check(state, member, request.Offsets[i]) == ErrorCode.None
+            if (Check(context, state, member, request.Offsets[i]) == ErrorCode.None
                 && Find(state, request.Offsets[i]) is { } partition && request.Offsets[i].Offset > partition.KnownEnd)
             {
                 beyond.Add((i, partition));
@@ -52,7 +52,7 @@ internal static class StreamCommits
             for (var i = 0; i < errors.Length; i++)
             {
                 var commit = request.Offsets[i];
-                errors[i] = Check(state, member, commit) is var refusal && refusal != ErrorCode.None ? refusal : errors[i];
+                errors[i] = Check(context, state, member, commit) is var refusal && refusal != ErrorCode.None ? refusal : errors[i];
                 if (errors[i] == ErrorCode.None && commit.Offset > Find(state, commit)!.KnownEnd)
                 {
                     errors[i] = ErrorCode.OffsetOutOfRange;
@@ -76,12 +76,28 @@ internal static class StreamCommits
     private static StreamPartition? Find(StreamState state, OffsetCommit commit) =>
         state.Partitions.GetValueOrDefault(new LogIdentity(commit.TopicId, commit.Partition));
 
-    private static ErrorCode Check(StreamState state, StreamMember member, OffsetCommit commit) => Find(state, commit) switch
+    private static ErrorCode Check(IGroupContext context, StreamState state, StreamMember member, OffsetCommit commit)
     {
-        null => ErrorCode.UnknownPartition,
-        var partition when partition.Owner != member => ErrorCode.NotAssigned,
-        var partition when partition.AssignmentEpoch != commit.AssignmentEpoch => ErrorCode.FencedMember,
-        var partition when commit.Offset < partition.Committed => ErrorCode.OffsetOutOfRange,
-        _ => ErrorCode.None,
-    };
+        if (Find(state, commit) is not { } partition)
+        {
+            return ErrorCode.UnknownPartition;
+        }
+
+        if (!context.Options.Omits(OmittedGroupRules.CommitsByOwner))
+        {
+            if (partition.Owner != member)
+            {
+                return ErrorCode.NotAssigned;
+            }
+
+            if (partition.AssignmentEpoch != commit.AssignmentEpoch)
+            {
+                return ErrorCode.FencedMember;
+            }
+        }
+
+        return commit.Offset < partition.Committed && !context.Options.Omits(OmittedGroupRules.CommitsForward)
+            ? ErrorCode.OffsetOutOfRange
+            : ErrorCode.None;
+    }
 }

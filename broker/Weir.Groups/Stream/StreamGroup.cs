@@ -227,7 +227,7 @@ internal sealed class StreamGroup(GroupImage declaration, IGroupContext context)
         foreach (var member in _state.Members.Values)
         {
             Hear(member, stuckForMs: 0);
-            Context.Append(StreamState.ToRecord(member, _state.GroupEpoch + 1));
+            Context.Append(StreamState.ToRecord(member, NextEpoch(member)));
         }
 
         foreach (var partition in _state.Partitions.Values)
@@ -238,6 +238,9 @@ internal sealed class StreamGroup(GroupImage declaration, IGroupContext context)
 
     private static void EndSession(IGroupSession? session, ErrorCode code, string text) =>
         session?.Push(new GroupSessionEndedPush { SessionId = session.SessionId, Error = ErrorMessage.Create(code, text) });
+
+    private int NextEpoch(StreamMember? member) =>
+        Context.Options.Omits(OmittedGroupRules.MemberEpochsThrough) ? (member?.Epoch ?? 0) + 1 : _state.GroupEpoch + 1;
 
     private void Hear(StreamMember member, long stuckForMs)
     {
@@ -289,7 +292,7 @@ internal sealed class StreamGroup(GroupImage declaration, IGroupContext context)
             MemberId = request.MemberId,
             InstanceId = request.InstanceId,
             Name = name.Length <= ProtocolLimits.ShortStringBytes / 4 ? name : name[..(ProtocolLimits.ShortStringBytes / 4)],
-            MemberEpoch = _state.GroupEpoch + 1,
+            MemberEpoch = NextEpoch(null),
             JoinedAtMs = Context.WallClockMs,
         });
         if (owned.Count > 0)
@@ -346,7 +349,7 @@ internal sealed class StreamGroup(GroupImage declaration, IGroupContext context)
 
         foreach (var member in changed.Where(member => _state.Members.ContainsKey(member.Id)))
         {
-            Context.Append(StreamState.ToRecord(member, _state.GroupEpoch + 1));
+            Context.Append(StreamState.ToRecord(member, NextEpoch(member)));
             Tell(member);
         }
 

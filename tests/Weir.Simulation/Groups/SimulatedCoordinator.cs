@@ -22,7 +22,7 @@ internal sealed class SimulatedCoordinator : IGroupHost, IGroupLog
         _epoch = log.Epoch;
         Machine = new GroupCoordinator(0, 1, world.Image, this, this, new CoordinatorOptions
         {
-            SnapshotBytes = 3000, MaxWaiting = 3, NearMs = 300, Omits = omits,
+            SnapshotBytes = 3000, MaxWaiting = 3, NearMs = 300, Omitted = omits,
         });
         foreach (var value in log.Values())
         {
