@@ -106,6 +106,8 @@ internal static class PerfCommands
             "delayed", "Publish records that are due later, and measure how late a queue group delivers them.", DelayedAsync,
             Records, Topic, Partitions, Members, Delay, Over),
         WeirCommand.WithClient(
+            "members", "Let many members join a stream group and share a topic out, and one leave.", MembersAsync, Topic, Partitions, Members),
+        WeirCommand.WithClient(
             "latency", "Publish one record at a time, each awaited.", LatencyAsync,
             Records, Size, Topic, Partitions, ProduceCommand.AcksOption, Limits, Dir));
 
@@ -193,6 +195,24 @@ internal static class PerfCommands
 
         // The limit is how fast they become due.
         return Report(parsed, result with { RatioToLimit = result.RecordsPerSecond * parsed.GetValue(Over) / result.Records });
+    }
+
+    private static async Task<int> MembersAsync(ParseResult parsed, WeirClient client, CancellationToken cancellationToken)
+    {
+        await EnsureTopicAsync(parsed, client, cancellationToken).ConfigureAwait(false);
+        var load = new MembersLoad(parsed.GetRequiredValue(WeirCommand.Server), parsed.GetRequiredValue(Topic));
+        var result = await load.RunAsync(client, parsed.GetValue(Members), parsed.GetValue(Partitions), cancellationToken).ConfigureAwait(false);
+        if (parsed.GetValue(WeirCommand.Output) == OutputFormat.Json)
+        {
+            Terminal.WriteJson(result);
+            return ExitCode.Success;
+        }
+
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{result.Members} members share {result.Partitions} partitions after {result.SettledSeconds:F2} s; one left with "
+                + $"{result.LeftWith}: {result.Moved} moved, after {result.MovedSeconds:F2} s"));
+        return ExitCode.Success;
     }
 
     private static async Task<int> LatencyAsync(ParseResult parsed, WeirClient client, CancellationToken cancellationToken)
