@@ -15,8 +15,8 @@ public readonly record struct TopicPartition(string Topic, int Partition)
 public sealed class GroupConsumerOptions
 {
     /// <summary>
-    /// Static id of this member, one per running instance: a member that comes back with it in time gets what it had, and
-    /// nothing moves. Default none.
+    /// Static id of this member, one per running instance: a member that comes back with it within the group's
+    /// <c>session.timeout.ms</c> gets what it had, and nothing moves, also after it was disposed. Default none.
     /// </summary>
     public string? InstanceId { get; set; }
 

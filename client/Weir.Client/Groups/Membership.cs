@@ -132,6 +132,9 @@ internal sealed class Membership(
         }
     }
 
+    /// <summary>Ends without leaving: whoever joins with its instance id in time gets what it has.</summary>
+    public void GoAway() => EndSession();
+
     private static TaskCompletionSource<BrokerConnection> NewSource() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private async Task<TimeSpan> JoinAsync(CancellationToken ct)

@@ -167,8 +167,8 @@ public sealed class WeirGroupConsumer : IAsyncDisposable, IMembershipEvents
     }
 
     /// <summary>
-    /// Waits for the record in hand, for a bounded time, commits what is finished and leaves: others go on at once. Never
-    /// throws.
+    /// Waits for the record in hand, for a bounded time, commits what is finished and leaves: others go on at once. With an
+    /// instance id it does not leave: what it had waits for it, until its session ends. Never throws.
     /// </summary>
     public async ValueTask DisposeAsync()
     {
@@ -206,7 +206,15 @@ public sealed class WeirGroupConsumer : IAsyncDisposable, IMembershipEvents
         await _stop.CancelAsync().ConfigureAwait(false);
         await _running.ConfigureAwait(false);
         await _committing.ConfigureAwait(false);
-        await _member.LeaveAsync().ConfigureAwait(false);
+        if (_options.InstanceId is null)
+        {
+            await _member.LeaveAsync().ConfigureAwait(false);
+        }
+        else
+        {
+            _member.GoAway();
+        }
+
         _ready.Writer.TryComplete(new ObjectDisposedException(nameof(WeirGroupConsumer)));
         _onDisposed(this);
     }
