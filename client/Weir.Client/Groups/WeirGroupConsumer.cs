@@ -130,17 +130,30 @@ public sealed class WeirGroupConsumer : IAsyncDisposable, IMembershipEvents
     /// <param name="maxConcurrency">Most records handled at once; more than partitions changes nothing.</param>
     /// <param name="ct">Ends the run with <see cref="OperationCanceledException"/>; handlers get a token that ends with it.</param>
     /// <exception cref="WeirException">As for <see cref="ReadAllAsync"/>.</exception>
-    public Task RunAsync(
-        Func<GroupRecord, CancellationToken, ValueTask> handler, int maxConcurrency = 1, CancellationToken ct = default) =>
-        Workers.RunAsync(
-            async token =>
+    public async Task RunAsync(
+        Func<GroupRecord, CancellationToken, ValueTask> handler, int maxConcurrency = 1, CancellationToken ct = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxConcurrency, 1);
+        using var workers = new Workers(ct);
+        await workers.RunAsync(HandleAllAsync, maxConcurrency).ConfigureAwait(false);
+
+        async Task HandleAllAsync()
+        {
+            await foreach (var record in ReadAllAsync(workers.Token).ConfigureAwait(false))
             {
-                await foreach (var record in ReadAllAsync(token).ConfigureAwait(false))
+                try
                 {
-                    await handler(record, token).ConfigureAwait(false);
+                    await handler(record, workers.Token).ConfigureAwait(false);
                 }
-            },
-            maxConcurrency, ct);
+                catch (Exception e)
+                {
+                    // Before the record is free for another of them.
+                    await workers.FailAsync(e).ConfigureAwait(false);
+                    throw;
+                }
+            }
+        }
+    }
 
     /// <summary>Counts a record, and those before it in its partition, as finished before the next one is asked for.</summary>
     public void MarkFinished(in GroupRecord record)

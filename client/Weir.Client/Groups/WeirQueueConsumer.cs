@@ -95,18 +95,22 @@ public sealed class WeirQueueConsumer : IAsyncDisposable, IMembershipEvents
     /// Ends the run with <see cref="OperationCanceledException"/>, after the handlers ended; they get a token that ends with it.
     /// </param>
     /// <exception cref="WeirException">As for <see cref="ReadAllAsync"/>.</exception>
-    public Task RunAsync(
-        Func<Delivery, CancellationToken, ValueTask> handler, int maxConcurrency = 1, CancellationToken ct = default) =>
-        Workers.RunAsync(
-            async token =>
+    public async Task RunAsync(
+        Func<Delivery, CancellationToken, ValueTask> handler, int maxConcurrency = 1, CancellationToken ct = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxConcurrency, 1);
+        using var workers = new Workers(ct);
+        await workers.RunAsync(HandleAllAsync, maxConcurrency).ConfigureAwait(false);
+
+        async Task HandleAllAsync()
+        {
+            await foreach (var delivery in ReadAllAsync(workers.Token).ConfigureAwait(false))
             {
-                await foreach (var delivery in ReadAllAsync(token).ConfigureAwait(false))
-                {
-                    delivery.IsHandled = true;
-                    await HandleAsync(delivery, handler, token).ConfigureAwait(false);
-                }
-            },
-            maxConcurrency, ct);
+                delivery.IsHandled = true;
+                await HandleAsync(delivery, handler, workers.Token).ConfigureAwait(false);
+            }
+        }
+    }
 
     /// <summary>Gives back what the application was not given yet, and leaves: others get it at once. Never throws.</summary>
     public async ValueTask DisposeAsync()

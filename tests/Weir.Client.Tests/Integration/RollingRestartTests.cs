@@ -35,7 +35,6 @@ public sealed class RollingRestartTests
             await run.HandlesMoreAsync();
             await run.RestartAsync(i);
             await run.SharedOutAsync();
-            Console.Error.WriteLine($"DEBUG restart {i}: {run.Moves.Values.Sum()} moves");
         }
 
         await stop.CancelAsync();
