@@ -127,7 +127,6 @@ internal sealed class SettledSet(long floor)
 
             var word = block[(Floor & (BlockSize - 1)) >> 6] >> (int)(Floor & 63);
             var run = BitOperations.TrailingZeroCount(~word);
-            run = Math.Min(run, 64 - (int)(Floor & 63));
             if (run == 0)
             {
                 return;
