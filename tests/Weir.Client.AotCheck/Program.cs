@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Weir.Client;
+using Weir.Protocol.Messages;
 using Weir.Protocol.Records;
 
 if (args.Length != 1)
@@ -31,8 +32,43 @@ await foreach (var record in consumer.ReadAllAsync(limit.Token))
     sum += record.Value!.Number;
 }
 
+// The same by a member of a stream group, and by handlers of a keyed one.
+await client.Admin.CreateGroupAsync($"{topic}-s", new GroupSpec { Mode = GroupMode.Stream, Topics = [topic] }, limit.Token);
+await client.Admin.CreateGroupAsync($"{topic}-k", new GroupSpec { Mode = GroupMode.Keyed, Topics = [topic] }, limit.Token);
+await using var member = client.CreateGroupConsumer($"{topic}-s", Serializers.Utf8, json);
+var left = Records;
+await foreach (var record in member.ReadAllAsync(limit.Token))
+{
+    sum += record.Value!.Number;
+    if (--left == 0)
+    {
+        break;
+    }
+}
+
+using var done = CancellationTokenSource.CreateLinkedTokenSource(limit.Token);
+await using var worker = client.CreateQueueConsumer(
+    $"{topic}-k", Serializers.Utf8, json, new QueueConsumerOptions { IsKeyed = true });
+left = Records;
+try
+{
+    await worker.RunAsync(
+        (delivery, _) =>
+        {
+            Interlocked.Add(ref sum, delivery.Value!.Number);
+            return Interlocked.Decrement(ref left) == 0 ? new ValueTask(done.CancelAsync()) : ValueTask.CompletedTask;
+        },
+        maxConcurrency: 4, done.Token);
+}
+catch (OperationCanceledException) when (!limit.IsCancellationRequested)
+{
+    // All are handled.
+}
+
+await client.Admin.DeleteGroupAsync($"{topic}-s", limit.Token);
+await client.Admin.DeleteGroupAsync($"{topic}-k", limit.Token);
 await client.Admin.DeleteTopicAsync(topic, limit.Token);
-const long Expected = (long)Records * (Records - 1) / 2;
+const long Expected = 3L * Records * (Records - 1) / 2;
 Console.WriteLine(sum == Expected ? "OK" : $"read {sum}, not {Expected}");
 return sum == Expected ? 0 : 1;
 
