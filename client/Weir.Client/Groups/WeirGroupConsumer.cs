@@ -216,6 +216,13 @@ public sealed class WeirGroupConsumer : IAsyncDisposable, IMembershipEvents
             ClientLog.GroupInterrupted(_cluster.Logger, Group, e.Message);
         }
 
+        lock (_gate)
+        {
+            partitions = [.. _owned.Values];
+            _owned.Clear();
+        }
+
+        Tell(Revoked, partitions);
         await _stop.CancelAsync().ConfigureAwait(false);
         await _running.ConfigureAwait(false);
         await _committing.ConfigureAwait(false);
@@ -386,10 +393,13 @@ public sealed class WeirGroupConsumer : IAsyncDisposable, IMembershipEvents
 
         lock (_gate)
         {
-            if (_owned.TryGetValue((partition.TopicId, partition.Index), out var owned) && owned == partition)
+            if (!_owned.TryGetValue((partition.TopicId, partition.Index), out var owned) || owned != partition)
             {
-                _owned.Remove((partition.TopicId, partition.Index));
+                // It was lost meanwhile.
+                return;
             }
+
+            _owned.Remove((partition.TopicId, partition.Index));
         }
 
         Tell(Revoked, [partition]);

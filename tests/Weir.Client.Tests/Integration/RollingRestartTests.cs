@@ -19,7 +19,10 @@ public sealed class RollingRestartTests
         await using var broker = await BrokerFixture.StartAsync();
         await using var client = await broker.ConnectAsync();
         await client.Admin.CreateTopicAsync("t", new TopicSpec { Partitions = Partitions }, Cancelled);
-        await client.Admin.CreateGroupAsync("g", new GroupSpec { Topics = ["t"] }, Cancelled);
+
+        // Nobody is silent for so long, however busy the machine is.
+        var patience = new Dictionary<string, string?> { ["session.timeout.ms"] = "120000", ["rebalance.timeout.ms"] = "120000" };
+        await client.Admin.CreateGroupAsync("g", new GroupSpec { Topics = ["t"], Configs = patience }, Cancelled);
         var run = new Run(client, haveInstanceIds);
         for (var i = 0; i < Members; i++)
         {
@@ -72,6 +75,7 @@ public sealed class RollingRestartTests
     {
         private readonly (WeirGroupConsumer Member, Task Reading)[] _members = new (WeirGroupConsumer, Task)[Members];
         private int _lost;
+        private int _told;
 
         public ConcurrentDictionary<(int Partition, long Offset), int> Handled { get; } = [];
 
@@ -83,8 +87,10 @@ public sealed class RollingRestartTests
         {
             var options = new GroupConsumerOptions { InstanceId = haveInstanceIds ? $"m{index}" : null, PrefetchBytes = 16 * 1024 };
             var member = client.CreateGroupConsumer("g", options);
+            member.Revoked += partitions => Interlocked.Add(ref _told, -partitions.Count);
             member.Assigned += partitions =>
             {
+                Interlocked.Add(ref _told, partitions.Count);
                 foreach (var partition in partitions)
                 {
                     Moves.AddOrUpdate(partition.Partition, 1, static (_, moves) => moves + 1);
@@ -114,7 +120,8 @@ public sealed class RollingRestartTests
             }
         }
 
-        public Task SharedOutAsync() => UntilAsync(() => _members.All(static one => one.Member.Assignment.Count == Partitions / Members));
+        public Task SharedOutAsync() => UntilAsync(
+            () => _told == Partitions && _members.All(static one => one.Member.Assignment.Count == Partitions / Members));
 
         public Task HandlesMoreAsync()
         {
