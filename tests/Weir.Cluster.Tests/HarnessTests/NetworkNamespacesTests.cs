@@ -81,12 +81,10 @@ public sealed class NetworkNamespacesTests(SharedCluster shared) : IClassFixture
         await using var producer = client.CreateProducer("loss");
         cluster.Network.LossEverywhere(30);
         long sent = 0;
-        while (cluster.Network.Lost(NetworkNamespaces.Client, 1) < 3 || cluster.Network.Lost(1, NetworkNamespaces.Client) < 3)
+        while (sent < 10 || cluster.Network.Lost(NetworkNamespaces.Client, 1) < 3 || cluster.Network.Lost(1, NetworkNamespaces.Client) < 3)
         {
             Assert.Equal(sent++, (await producer.SendAsync(new OutgoingRecord { Value = new byte[10] }, Token)).Offset);
         }
-
-        Assert.True(sent > 3, $"{sent} were acknowledged");
     }
 
     private async Task<TestCluster> HealedAsync()
