@@ -1,10 +1,26 @@
+using Microsoft.AspNetCore.Builder;
 using Weir.Operator.Crds;
+using Weir.Operator.Hosting;
 
-if (args is ["crds", "--output", var directory])
+switch (args)
 {
-    CrdFiles.Write(directory);
-    return 0;
-}
+    case ["crds", "--output", var directory]:
+        CrdFiles.Write(directory);
+        return 0;
+    case [] or ["run"]:
+        try
+        {
+            await using WebApplication app = OperatorHost.Build(OperatorOptions.Read(Environment.GetEnvironmentVariable));
+            await app.RunAsync();
+            return Environment.ExitCode;
+        }
+        catch (FormatException e)
+        {
+            Console.Error.WriteLine(e.Message);
+            return 2;
+        }
 
-Console.Error.WriteLine("weir-operator: no such command. Without arguments it runs; crds --output DIR writes the definitions.");
-return 2;
+    default:
+        Console.Error.WriteLine("weir-operator: no such command. Without arguments it runs; crds --output DIR writes the definitions.");
+        return 2;
+}

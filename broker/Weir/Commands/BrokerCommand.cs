@@ -24,7 +24,11 @@ internal static class BrokerCommand
         Description = "ADDRESS:PORT of /healthz, /readyz and /metrics, or none. Default 127.0.0.1:9651.",
     };
 
-    private static readonly Option<string?> NodeId = new("--node-id") { Description = "This broker's id in its cluster, from 0. Default 0." };
+    private static readonly Option<string?> NodeId = new("--node-id")
+    {
+        Description = "This broker's id in its cluster, from 0, or a name that ends in '-' and the id, as a pod of a StatefulSet "
+            + "has. Default 0.",
+    };
 
     private static readonly Option<string?> Peers = new("--cluster-peers")
     {
@@ -117,7 +121,7 @@ internal static class BrokerCommand
         {
             if (parsed.GetValue(option) is { } value)
             {
-                settings[name] = value;
+                settings[name] = name == "NodeId" ? ReadNodeId(value) : value;
             }
         }
 
@@ -127,6 +131,13 @@ internal static class BrokerCommand
         }
 
         return settings;
+    }
+
+    /// <summary>The id, also of a name that ends in it; anything else as it is, for the check of the settings to refuse.</summary>
+    private static string ReadNodeId(string value)
+    {
+        var number = value[(value.LastIndexOf('-') + 1)..];
+        return number.Length < value.Length - 1 && number.Length > 0 && number.All(char.IsAsciiDigit) ? number : value;
     }
 }
 

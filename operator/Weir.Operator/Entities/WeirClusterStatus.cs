@@ -82,6 +82,11 @@ public sealed class OperationStatus
     /// How often in a row the broker was seen to hold nothing. It is stopped, or forgotten, after two times only.
     /// </summary>
     public int? Confirmations { get; set; }
+
+    /// <summary>Brokers that were cordoned for it, and get new replicas again if it is called off.</summary>
+    [Items(128)]
+    [XListType("atomic")]
+    public List<int>? Cordoned { get; set; }
 }
 
 /// <summary>A broker.</summary>
