@@ -133,7 +133,7 @@ public sealed class TopicTests
         await using var client = await bed.Broker.ConnectAsync();
         await using (var producer = client.CreateProducer("orders"))
         {
-            await producer.SendAsync(ReadOnlyMemory<byte>.Empty, "x"u8.ToArray());
+            await producer.SendAsync(new OutgoingRecord { Value = "x"u8.ToArray() }, Token);
         }
 
         bed.Server.Delete(path);
