@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Weir.Architecture.Tests;
 
-/// <summary>References go one way: Server to Metadata to Storage to Protocol; the client sees Protocol alone.</summary>
+/// <summary>References go one way: Server to Metadata to Storage to Protocol; the client sees Protocol alone, the operator the client.</summary>
 public sealed class ReferenceTests
 {
     private static readonly Dictionary<string, string[]> Allowed = new()
@@ -15,6 +15,7 @@ public sealed class ReferenceTests
         ["Weir.Groups"] = ["Weir.Protocol", "Weir.Storage", "Weir.Metadata"],
         ["Weir.Server"] = ["Weir.Protocol", "Weir.Storage", "Weir.Metadata", "Weir.Replication", "Weir.Groups"],
         ["Weir.Client"] = ["Weir.Protocol"],
+        ["weir-operator"] = ["Weir.Protocol", "Weir.Client"],
         ["weir"] = ["Weir.Protocol", "Weir.Storage", "Weir.Metadata", "Weir.Replication", "Weir.Groups", "Weir.Server", "Weir.Client"],
     };
 

@@ -35,7 +35,7 @@ public sealed partial class SourceTests
     }
 
     private static IEnumerable<string> Sources() =>
-        new[] { "broker", "client" }.SelectMany(static folder => Directory.EnumerateFiles(
+        new[] { "broker", "client", "operator" }.SelectMany(static folder => Directory.EnumerateFiles(
                 Path.Combine(Root, folder), "*.cs", SearchOption.AllDirectories))
             .Where(static file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal));
 

@@ -84,15 +84,17 @@ internal sealed class ClusterController(
         status.Image = statefulSet.Spec.Template.Spec.Containers[0].Image;
         var connection = pool.Of(entity);
 
-        // While something goes on, what was seen before it is of no use.
-        var isBusy = status.Operation is not null || pods.Count != replicas;
+        // While something goes on, or is about to, what was seen before it is of no use.
+        var hash = TemplateHash.Of(entity);
+        var isBusy = status.Operation is not null || pods.Count != replicas || entity.Spec.Brokers != replicas
+            || pods.Exists(pod => Annotations.Find(pod, Annotations.TemplateHash) != hash);
         var snapshot = await GetSnapshotAsync(connection, isBusy ? TimeSpan.Zero : TimeSpan.FromSeconds(10), cancellationToken);
         var seen = new Observation
         {
             Names = names,
             Desired = entity.Spec.Brokers,
             Replicas = statefulSet.Spec.Replicas ?? replicas,
-            TemplateHash = TemplateHash.Of(entity),
+            TemplateHash = hash,
             StorageSize = ClusterSpecCheck.TryParse(entity.Spec.Storage.Size, out var size) ? size : 0,
             TemplateStorageSize = ClusterObserver.StorageOf(
                 statefulSet.Spec.VolumeClaimTemplates?.FirstOrDefault()?.Spec.Resources?.Requests),

@@ -210,8 +210,8 @@ internal sealed class KubeResource<T>
 
     private static KubeEvent<T> ReadEvent(string line)
     {
-        var node = JsonNode.Parse(line);
-        var type = node is JsonObject ? (string?)node["type"] : null;
+        var node = JsonNode.Parse(line) as JsonObject;
+        var type = node?["type"] is JsonValue value && value.TryGetValue<string>(out var text) ? text : null;
         var content = node?["object"];
         if (type is null || content is not JsonObject)
         {

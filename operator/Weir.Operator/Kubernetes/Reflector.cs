@@ -92,7 +92,7 @@ internal sealed class Reflector<T>(
             }
             catch (Exception e) when (IsFault(e))
             {
-                if (e is JsonException)
+                if (e is JsonException or InvalidOperationException or FormatException)
                 {
                     // What follows in the stream cannot be trusted, nor can it be known what was missed.
                     _resourceVersion = null;

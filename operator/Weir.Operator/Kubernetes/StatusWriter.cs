@@ -19,7 +19,7 @@ internal sealed class StatusWriter<T, TSpec, TStatus>(KubeResource<T> resource, 
 {
     private readonly ConcurrentDictionary<string, Written> _written = new();
 
-    /// <summary>The latest status that is known: the entity's own, or what was written since it was read.</summary>
+    /// <summary>The latest status that is known: the entity's own, or what was written since it was read. Never to be changed.</summary>
     public TStatus? Known(T entity) =>
         _written.TryGetValue(entity.Metadata.Uid ?? string.Empty, out var written) && IsOlder(entity, written)
             ? written.Status
@@ -53,7 +53,7 @@ internal sealed class StatusWriter<T, TSpec, TStatus>(KubeResource<T> resource, 
             var applied = await resource.ApplyAsync(
                 ObjectKey.Of(entity), body, FieldManagers.Status, "status", cancellationToken);
             _written[entity.Metadata.Uid ?? string.Empty] =
-                new Written(status, entity.Metadata.ResourceVersion, applied.Metadata.ResourceVersion);
+                new Written(Copy(status), entity.Metadata.ResourceVersion, applied.Metadata.ResourceVersion);
         }
         catch (KubeApiException e) when (e.IsNotFound)
         {

@@ -119,7 +119,7 @@ internal sealed class WorkQueue<TKey> : IDisposable
     }
 
     /// <summary>Takes the next key; it belongs to the caller until <see cref="Done"/>.</summary>
-    public async ValueTask<TKey> TakeAsync(CancellationToken cancellationToken)
+    public async Task<TKey> TakeAsync(CancellationToken cancellationToken)
     {
         TaskCompletionSource<TKey> taker;
         lock (_lock)

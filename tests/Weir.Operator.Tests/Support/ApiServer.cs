@@ -26,6 +26,7 @@ public sealed class ApiServer : IAsyncDisposable
     private readonly List<string> _writes = [];
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _version = 100;
+    private long _forgotten;
 
     private ApiServer(WebApplication app) => _app = app;
 
@@ -45,6 +46,18 @@ public sealed class ApiServer : IAsyncDisposable
             lock (_lock)
             {
                 return [.. _writes];
+            }
+        }
+    }
+
+    /// <summary>Completes with the next change.</summary>
+    public Task Changed
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _changed.Task;
             }
         }
     }
@@ -112,6 +125,7 @@ public sealed class ApiServer : IAsyncDisposable
         {
             var item = _objects[path];
             _objects.Remove(path);
+            _version++;
             Note("DELETED", path, item, isSilent);
         }
     }
@@ -131,7 +145,7 @@ public sealed class ApiServer : IAsyncDisposable
         lock (_lock)
         {
             _history.Clear();
-            _version += 1000;
+            _forgotten = ++_version;
         }
     }
 
@@ -152,12 +166,7 @@ public sealed class ApiServer : IAsyncDisposable
         limit.CancelAfter(TimeSpan.FromSeconds(60));
         while (true)
         {
-            Task changed;
-            lock (_lock)
-            {
-                changed = _changed.Task;
-            }
-
+            var changed = Changed;
             if (condition() is { } found)
             {
                 return found;
@@ -442,9 +451,7 @@ public sealed class ApiServer : IAsyncDisposable
             return;
         }
 
-        _objects.Remove(path);
-        _version++;
-        Note("DELETED", path, item, isSilent: false);
+        Remove(path);
     }
 
     private void Note(string type, string path, JsonObject item, bool isSilent)
@@ -473,7 +480,7 @@ public sealed class ApiServer : IAsyncDisposable
             lock (_lock)
             {
                 changed = _changed.Task;
-                isGone = _history.Count == 0 ? _version - sent >= 1000 : false;
+                isGone = sent < _forgotten;
                 events = [.. _history.Where(entry => entry.Version > sent && Matches(entry.Path, entry.Object, path, selector))];
             }
 

@@ -11,7 +11,7 @@ public sealed class OperatorBed : IAsyncDisposable
     public const string Groups = "apis/weir.dev/v1alpha1/namespaces/ns/consumergroups/";
     public const string Resets = "apis/weir.dev/v1alpha1/namespaces/ns/consumergroupresets/";
     public const string Clusters = "apis/weir.dev/v1alpha1/namespaces/ns/weirclusters/";
-    private readonly CancellationTokenSource _stop = new();
+    private CancellationTokenSource _stop = new();
     private OperatorParts? _parts;
     private Task _running = Task.CompletedTask;
 
@@ -25,12 +25,19 @@ public sealed class OperatorBed : IAsyncDisposable
 
     public TestBroker Broker { get; }
 
+    /// <summary>Image of brokers whose specification names none.</summary>
+    public string BrokerImage { get; set; } = "registry:5000/weir:1";
+
     public static async Task<OperatorBed> CreateAsync()
     {
         var bed = new OperatorBed(await ApiServer.StartAsync(), await TestBroker.StartAsync());
         bed.PutCluster();
         return bed;
     }
+
+    /// <summary>A bed whose broker has the name of the first pod of cluster "c", and on which there is no cluster yet.</summary>
+    public static async Task<OperatorBed> CreateForClusterAsync() =>
+        new(await ApiServer.StartAsync(), await TestBroker.StartAsync("c-broker-0.c-brokers.ns.svc:9650"));
 
     /// <summary>A bed on which the operator runs already.</summary>
     public static async Task<OperatorBed> StartAsync()
@@ -45,13 +52,22 @@ public sealed class OperatorBed : IAsyncDisposable
         var metrics = new OperatorMetrics();
         var runtime = new OperatorRuntime(TimeProvider.System, static () => 0.5, metrics, NullLogger.Instance);
         _parts = new OperatorParts(
-            Server.Connect(TimeProvider.System, metrics), new OperatorOptions { BrokerImage = "weir:1" }, runtime,
+            Server.Connect(TimeProvider.System, metrics), new OperatorOptions { BrokerImage = BrokerImage }, runtime,
             NullLoggerFactory.Instance, _ => Broker.Address,
             static access => access with
             {
                 SnapshotAge = TimeSpan.Zero, DetailAge = TimeSpan.Zero, RetryAfter = TimeSpan.FromMilliseconds(100),
             });
         _running = Task.WhenAll(_parts.RunCachesAsync(_stop.Token), _parts.RunControllersAsync(_stop.Token));
+    }
+
+    /// <summary>Another instance of the operator takes over.</summary>
+    public async Task RestartAsync()
+    {
+        await StopAsync();
+        _stop.Dispose();
+        _stop = new CancellationTokenSource();
+        Run();
     }
 
     /// <summary>Ends the operator, as a kill between two passes would.</summary>

@@ -14,9 +14,12 @@ public sealed class TestBroker : IAsyncDisposable
 
     public string Address => $"127.0.0.1:{_port}";
 
-    public static async Task<TestBroker> StartAsync()
+    /// <summary>What it tells clients, and stands in the cluster's description; null for where it listens.</summary>
+    public string? Advertise { get; private init; }
+
+    public static async Task<TestBroker> StartAsync(string? advertise = null)
     {
-        var broker = new TestBroker();
+        var broker = new TestBroker { Advertise = advertise };
         await broker.StartAgainAsync();
         return broker;
     }
@@ -35,6 +38,7 @@ public sealed class TestBroker : IAsyncDisposable
     public async Task StartAgainAsync()
     {
         var options = new BrokerOptions { Data = _data, Listen = $"127.0.0.1:{_port}", Http = "none", MinFreeBytes = 0 };
+        options.Advertise = Advertise ?? string.Empty;
         _broker = await Broker.StartAsync(options, TimeProvider.System, NullLogger<Broker>.Instance);
         _port = _broker.EndPoint.Port;
     }
