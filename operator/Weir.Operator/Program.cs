@@ -7,6 +7,8 @@ switch (args)
     case ["crds", "--output", var directory]:
         CrdFiles.Write(directory);
         return 0;
+    case ["check", var url] when Uri.TryCreate(url, UriKind.Absolute, out var address):
+        return await HealthCheck.RunAsync(address) ? 0 : 1;
     case [] or ["run"]:
         try
         {
@@ -21,6 +23,7 @@ switch (args)
         }
 
     default:
-        Console.Error.WriteLine("weir-operator: no such command. Without arguments it runs; crds --output DIR writes the definitions.");
+        Console.Error.WriteLine("weir-operator: no such command. Without arguments it runs; crds --output DIR writes the definitions; "
+            + "check URL says whether an operator is healthy.");
         return 2;
 }
