@@ -481,7 +481,9 @@ public sealed class ApiServer : IAsyncDisposable
             {
                 changed = _changed.Task;
                 isGone = sent < _forgotten;
-                events = [.. _history.Where(entry => entry.Version > sent && Matches(entry.Path, entry.Object, path, selector))];
+                var first = _history.FindLastIndex(entry => entry.Version <= sent) + 1;
+                events = [.. _history.Skip(first).Where(entry => Matches(entry.Path, entry.Object, path, selector))];
+                sent = _history.Count > first ? _history[^1].Version : sent;
             }
 
             if (isGone)
@@ -495,7 +497,6 @@ public sealed class ApiServer : IAsyncDisposable
             {
                 var line = new JsonObject { ["type"] = entry.Type, ["object"] = entry.Object.DeepClone() };
                 await context.Response.WriteAsync(line.ToJsonString() + "\n", context.RequestAborted);
-                sent = entry.Version;
             }
 
             await context.Response.Body.FlushAsync(context.RequestAborted);

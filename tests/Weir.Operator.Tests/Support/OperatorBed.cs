@@ -28,6 +28,9 @@ public sealed class OperatorBed : IAsyncDisposable
     /// <summary>Image of brokers whose specification names none.</summary>
     public string BrokerImage { get; set; } = "registry:5000/weir:1";
 
+    /// <summary>Whether the operator keeps what it knows of a cluster for its usual times; otherwise it asks in each pass.</summary>
+    public bool IsUsual { get; set; }
+
     public static async Task<OperatorBed> CreateAsync()
     {
         var bed = new OperatorBed(await ApiServer.StartAsync(), await TestBroker.StartAsync());
@@ -54,7 +57,7 @@ public sealed class OperatorBed : IAsyncDisposable
         _parts = new OperatorParts(
             Server.Connect(TimeProvider.System, metrics), new OperatorOptions { BrokerImage = BrokerImage }, runtime,
             NullLoggerFactory.Instance, _ => Broker.Address,
-            static access => access with
+            access => IsUsual ? access : access with
             {
                 SnapshotAge = TimeSpan.Zero, DetailAge = TimeSpan.Zero, RetryAfter = TimeSpan.FromMilliseconds(100),
             });
@@ -68,6 +71,7 @@ public sealed class OperatorBed : IAsyncDisposable
         _stop.Dispose();
         _stop = new CancellationTokenSource();
         Run();
+        await _parts!.Synced;
     }
 
     /// <summary>Ends the operator, as a kill between two passes would.</summary>
