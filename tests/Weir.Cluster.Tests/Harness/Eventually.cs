@@ -8,8 +8,8 @@ namespace Weir.Cluster.Tests.Harness;
 /// <summary>Waits for what other processes bring about, and says what was waited for if it does not come.</summary>
 public static class Eventually
 {
-    /// <summary>For what takes a broker's start, an election or a reconnect.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    /// <summary>For what takes a broker's start, an election or a reconnect, on a machine that is busy with other tests too.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
 
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
 
