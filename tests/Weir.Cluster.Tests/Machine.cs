@@ -70,7 +70,7 @@ public static partial class Machine
         _ = Close(descriptor);
     }
 
-    private static void Require(bool holds, string reason)
+    public static void Require(bool holds, string reason)
     {
         if (!holds)
         {
