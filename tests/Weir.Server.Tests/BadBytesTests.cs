@@ -124,7 +124,7 @@ public sealed class BadBytesTests
         Assert.Equal(ErrorCode.WrongCluster, await one.ReceiveErrorAsync());
         using var other = await RawConnection.OpenAsync(broker);
         await other.SendAsync(ApiKey.Hello, new HelloRequest { NodeId = 7 });
-        Assert.Equal(ErrorCode.WrongCluster, await other.ReceiveErrorAsync());
+        Assert.Equal(ErrorCode.WrongNode, await other.ReceiveErrorAsync());
     }
 
     [Fact]

@@ -21,7 +21,7 @@ public static class ErrorCatalog
         new(ErrorCode.UnknownApi, false, false, "Use an API from the ranges in the hello's reply."),
         new(ErrorCode.UnsupportedVersion, false, false, "Use a version from the ranges in the hello's reply."),
         new(ErrorCode.UnexpectedMessage, false, true, "Send the hello first, then authenticate, then the rest."),
-        new(ErrorCode.WrongCluster, false, true, "Check the address: it leads to another cluster or node."),
+        new(ErrorCode.WrongCluster, false, true, "Check the address: it leads to another cluster."),
         new(ErrorCode.AuthenticationRequired, false, true, "Authenticate with a mechanism from the hello's reply."),
         new(ErrorCode.AuthenticationFailed, false, true, "Check the credentials and the listener's mechanisms."),
         new(ErrorCode.InvalidRequest, false, false, "Mend the field that the text names."),
@@ -79,6 +79,7 @@ public static class ErrorCatalog
         new(ErrorCode.GroupNotEmpty, false, false, "Stop its members, or force it: that fences them."),
         new(ErrorCode.UnkeyedRecord, false, false, "Give each record of an entity topic a key."),
         new(ErrorCode.NotTopicOwner, false, false, "Publish as the topic's owner, or change the owner."),
+        new(ErrorCode.WrongNode, true, true, "Use the address that the metadata have for the node, then retry."),
     }.ToFrozenDictionary(static info => info.Code);
 
     /// <summary>All errors, by number.</summary>

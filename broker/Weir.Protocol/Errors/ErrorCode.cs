@@ -27,7 +27,7 @@ public enum ErrorCode : ushort
     /// <summary>A request that is not allowed at this point of the connection, as one before the hello.</summary>
     UnexpectedMessage = 6,
 
-    /// <summary>The hello named another cluster or another node.</summary>
+    /// <summary>The hello named another cluster.</summary>
     WrongCluster = 7,
 
     /// <summary>The connection must authenticate first.</summary>
@@ -200,4 +200,7 @@ public enum ErrorCode : ushort
 
     /// <summary>The topic has a declared owner, and the producer is another one.</summary>
     NotTopicOwner = 64,
+
+    /// <summary>The hello named another node of the cluster: the address leads to this one now.</summary>
+    WrongNode = 65,
 }

@@ -45,11 +45,6 @@ internal sealed class HelloHandler(BrokerContext broker, BrokerIdentity identity
 
     private async Task<HelloResponse> GreetAsync(Connection connection, HelloRequest request)
     {
-        if (request.NodeId >= 0 && request.NodeId != identity.NodeId)
-        {
-            throw new ProtocolException(ErrorCode.WrongCluster, $"this is node {identity.NodeId}, not {request.NodeId}");
-        }
-
         if (request.SdkName != BrokerIdentity.PeerSdkName)
         {
             await WaitForClusterAsync().ConfigureAwait(false);
@@ -59,6 +54,11 @@ internal sealed class HelloHandler(BrokerContext broker, BrokerIdentity identity
         {
             throw new ProtocolException(
                 ErrorCode.WrongCluster, $"this is cluster {identity.ClusterId}, not {clusterId}");
+        }
+
+        if (request.NodeId >= 0 && request.NodeId != identity.NodeId)
+        {
+            throw new ProtocolException(ErrorCode.WrongNode, $"this is node {identity.NodeId}, not {request.NodeId}");
         }
 
         var name = $"{request.ClientId} ({request.SdkName} {request.SdkVersion})";

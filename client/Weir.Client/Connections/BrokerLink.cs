@@ -1,19 +1,22 @@
 using Microsoft.Extensions.Logging;
+using Weir.Protocol.Errors;
 
 namespace Weir.Client.Connections;
 
 /// <summary>
-/// The way to one broker: its present connection, and one attempt at a time to get another when that ended, at one address
-/// after the other, with growing waits between attempts. Thread-safe.
+/// The way to one broker: its present connection, and one attempt at a time to get another when that ended, with growing waits
+/// between attempts. An address is used until it fails; then the next one is. Thread-safe.
 /// </summary>
 internal sealed class BrokerLink(
     int nodeId, ServerAddress[] addresses, string clusterId, WeirClientOptions options, ILogger logger, CancellationToken closing)
 {
     private readonly Lock _lock = new();
+    private ServerAddress[] _addresses = addresses;
+    private ServerAddress? _advertised;
     private BrokerConnection? _connection;
     private Task<BrokerConnection>? _attempt;
     private int _failures;
-    private int _attempts;
+    private int _turn;
 
     /// <summary>The open connection, or null.</summary>
     public BrokerConnection? Open
@@ -37,6 +40,19 @@ internal sealed class BrokerLink(
 
             _connection = connection;
             return true;
+        }
+    }
+
+    /// <summary>Where the broker says that it listens. An address that was dialed before goes first: it is known to work from here.</summary>
+    public void Learn(ServerAddress advertised)
+    {
+        lock (_lock)
+        {
+            if (_advertised != advertised)
+            {
+                _addresses = [.. _addresses.Where(address => address != _advertised && address != advertised), advertised];
+                _advertised = advertised;
+            }
         }
     }
 
@@ -85,20 +101,23 @@ internal sealed class BrokerLink(
 
     private async Task<BrokerConnection> ConnectAsync()
     {
-        var address = addresses[(_attempts++ & int.MaxValue) % addresses.Length];
+        ServerAddress address = default;
         try
         {
             await WaitAsync().ConfigureAwait(false);
-            var connection = await BrokerConnection.ConnectAsync(
-                address, nodeId, clusterId, options, logger, closing).ConfigureAwait(false);
-            lock (_lock)
+            while (true)
             {
-                _connection = connection;
-                _attempt = null;
-                _failures = 0;
+                address = Current();
+                try
+                {
+                    return Succeed(await BrokerConnection.ConnectAsync(
+                        address, nodeId, clusterId, options, logger, closing).ConfigureAwait(false));
+                }
+                catch (WeirException e) when (e.Code == ErrorCode.WrongNode && TryForget(address))
+                {
+                    // A name that leads to several brokers is a way in, not the way to one of them.
+                }
             }
-
-            return connection;
         }
         catch (OperationCanceledException) when (closing.IsCancellationRequested)
         {
@@ -112,11 +131,47 @@ internal sealed class BrokerLink(
         }
     }
 
+    private ServerAddress Current()
+    {
+        lock (_lock)
+        {
+            return _addresses[_turn % _addresses.Length];
+        }
+    }
+
+    /// <summary>Does without an address, if it is not the broker's own one and there is another.</summary>
+    private bool TryForget(ServerAddress address)
+    {
+        lock (_lock)
+        {
+            if (_advertised is null || _advertised == address)
+            {
+                return false;
+            }
+
+            _addresses = [.. _addresses.Where(other => other != address)];
+            return true;
+        }
+    }
+
+    private BrokerConnection Succeed(BrokerConnection connection)
+    {
+        lock (_lock)
+        {
+            _connection = connection;
+            _attempt = null;
+            _failures = 0;
+        }
+
+        return connection;
+    }
+
     private int EndAttempt()
     {
         lock (_lock)
         {
             _attempt = null;
+            _turn = (_turn + 1) & int.MaxValue;
             return ++_failures;
         }
     }

@@ -99,16 +99,22 @@ internal sealed class ClusterConnections : IAsyncDisposable
         throw new WeirException(ErrorCode.NotLeader, $"node {nodeId} is not among the brokers that are known");
     }
 
-    /// <summary>Learns where brokers listen. An address that was dialed before stays: it is known to work from here.</summary>
+    /// <summary>Learns where brokers listen.</summary>
     public void Learn(BrokerInfo[] brokers)
     {
         lock (_lock)
         {
-            foreach (var broker in brokers)
+            foreach (var broker in _isClosed ? [] : brokers)
             {
-                if (!_isClosed && !_links.ContainsKey(broker.NodeId))
+                var address = new ServerAddress(broker.Host, broker.Port);
+                if (!_links.TryGetValue(broker.NodeId, out var link))
                 {
-                    _links.Add(broker.NodeId, NewLink(broker.NodeId, new ServerAddress(broker.Host, broker.Port)));
+                    _links.Add(broker.NodeId, link = NewLink(broker.NodeId, address));
+                }
+
+                if (!_options.ThroughServers)
+                {
+                    link.Learn(address);
                 }
             }
         }

@@ -50,6 +50,15 @@ internal sealed class ScriptedBroker(ScriptedCluster cluster, int nodeId)
         _accepting = AcceptAsync(listener);
     }
 
+    /// <summary>Takes a connection that was made to another address.</summary>
+    public void Accept(Socket socket)
+    {
+        lock (cluster.Lock)
+        {
+            Serve(socket);
+        }
+    }
+
     /// <summary>Closes its connections and its port, as a process that ends.</summary>
     public async Task StopAsync()
     {
@@ -124,11 +133,16 @@ internal sealed class ScriptedBroker(ScriptedCluster cluster, int nodeId)
                     return;
                 }
 
-                Accepted++;
-                var connection = new ScriptedConnection(this, socket);
-                _connections.Add(connection);
-                _ = connection.RunAsync();
+                Serve(socket);
             }
         }
+    }
+
+    private void Serve(Socket socket)
+    {
+        Accepted++;
+        var connection = new ScriptedConnection(this, socket);
+        _connections.Add(connection);
+        _ = connection.RunAsync();
     }
 }

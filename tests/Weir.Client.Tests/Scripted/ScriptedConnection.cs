@@ -105,6 +105,12 @@ internal sealed class ScriptedConnection(ScriptedBroker broker, Socket socket)
         {
             case ApiKey.Hello:
                 broker.LastHello = Read<HelloRequest>(header, body);
+                if (broker.LastHello.NodeId >= 0 && broker.LastHello.NodeId != broker.NodeId && broker.LastHello.PassOn != 1)
+                {
+                    Refuse(header, ErrorCode.WrongNode);
+                    break;
+                }
+
                 Answer(header, broker.LastHello, new HelloResponse
                 {
                     ClusterId = "scripted",
