@@ -63,6 +63,44 @@ public sealed class CrdTests
         }
     }
 
+    /// <summary>
+    /// Server-side apply makes null of an object or list that is merged by its parts when the last of them goes, and the schema
+    /// then refuses it: resources and statuses that cannot be written any more.
+    /// </summary>
+    [Theory]
+    [MemberData(nameof(Files))]
+    public void Whatever_is_optional_can_be_taken_away_again(string name)
+    {
+        var version = CrdFiles.Generate()[name];
+        var root = new DeserializerBuilder().Build().Deserialize<Dictionary<object, object>>(version);
+        var versions = (List<object>)((Dictionary<object, object>)root["spec"])["versions"];
+        var schema = (Dictionary<object, object>)((Dictionary<object, object>)((Dictionary<object, object>)versions[0])["schema"])["openAPIV3Schema"];
+        var properties = (Dictionary<object, object>)schema["properties"];
+        Walk((Dictionary<object, object>)properties["spec"], "spec");
+        Walk((Dictionary<object, object>)properties["status"], "status");
+
+        static void Walk(Dictionary<object, object> node, string path)
+        {
+            if (!node.TryGetValue("properties", out var children))
+            {
+                return;
+            }
+
+            var required = node.TryGetValue("required", out var names) ? (List<object>)names : [];
+            foreach (var (key, value) in (Dictionary<object, object>)children)
+            {
+                var child = (Dictionary<object, object>)value;
+                var type = (string)child["type"];
+                var merge = child.GetValueOrDefault(type == "array" ? "x-kubernetes-list-type" : "x-kubernetes-map-type");
+                Assert.True(
+                    required.Contains(key) || type is not ("object" or "array") || merge is "atomic"
+                        || key is "conditions" || (type == "array" && merge is null),
+                    $"{path}.{key} is merged by its parts");
+                Walk(child, $"{path}.{key}");
+            }
+        }
+    }
+
     private static string FindRoot()
     {
         var directory = new DirectoryInfo(AppContext.BaseDirectory);

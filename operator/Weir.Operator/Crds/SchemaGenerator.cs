@@ -101,6 +101,13 @@ internal sealed class SchemaGenerator(DocumentationFile documentation)
             FillObject(schema, type);
         }
 
+        if ((string)schema["type"] == "object" && property.GetCustomAttribute<RequiredAttribute>() is null)
+        {
+            // Merged field by field, one that is taken away by server-side apply would become null, which no schema admits:
+            // https://github.com/kubernetes-sigs/structured-merge-diff/issues/305
+            schema["x-kubernetes-map-type"] = "atomic";
+        }
+
         AddBounds(schema, property, type);
         if (Scalar(type) is null && !type.IsGenericType && !keepsUnknown)
         {
@@ -163,6 +170,7 @@ internal sealed class SchemaGenerator(DocumentationFile documentation)
             schema["x-kubernetes-list-map-keys"] = keys.Keys.Cast<object>().ToList();
         }
 
+        // Those that may become empty are merged as a whole, as objects are.
         if (property.GetCustomAttribute<XListTypeAttribute>() is { } listType)
         {
             schema["x-kubernetes-list-type"] = listType.Type;

@@ -9,7 +9,7 @@ namespace Weir.Operator.Entities;
 [KubernetesEntityCategories("weir")]
 [ScaleSubresource(".spec.replicas", ".status.replicas", LabelSelectorPath = ".status.selector")]
 [GenericAdditionalPrinterColumn(".spec.clusterRef.name", "Cluster", "string")]
-[GenericAdditionalPrinterColumn(".spec.mode", "Mode", "string")]
+[GenericAdditionalPrinterColumn(".status.mode", "Mode", "string")]
 [GenericAdditionalPrinterColumn(".status.state", "State", "string")]
 [GenericAdditionalPrinterColumn(".status.members", "Members", "integer")]
 [GenericAdditionalPrinterColumn(".status.lag.records", "Lag", "integer")]
@@ -151,6 +151,9 @@ public sealed class ConsumerGroupStatus : ResourceStatus
     /// <summary>Its id. Only the group with this id is ever deleted.</summary>
     public string? GroupId { get; set; }
 
+    /// <summary>stream, queue or keyed.</summary>
+    public string? Mode { get; set; }
+
     /// <summary>Empty, Stable, Moving or Paused.</summary>
     public string? State { get; set; }
 
@@ -171,8 +174,7 @@ public sealed class ConsumerGroupStatus : ResourceStatus
 
     /// <summary>What waits, by topic; the 64 with the largest lag.</summary>
     [Items(64)]
-    [XListType("map")]
-    [XListMapKeys("topic")]
+    [XListType("atomic")]
     public List<TopicLag>? Topics { get; set; }
 
     /// <summary>Records that went to the dead-letter topic.</summary>
@@ -183,7 +185,7 @@ public sealed class ConsumerGroupStatus : ResourceStatus
 
     /// <summary>Settings that the specification set, and which go back to their default with it.</summary>
     [Items(64)]
-    [XListType("set")]
+    [XListType("atomic")]
     public List<string>? ManagedConfig { get; set; }
 }
 

@@ -8,7 +8,7 @@ namespace Weir.Operator.Entities;
 [KubernetesEntityShortNames("wtopic")]
 [KubernetesEntityCategories("weir")]
 [GenericAdditionalPrinterColumn(".spec.clusterRef.name", "Cluster", "string")]
-[GenericAdditionalPrinterColumn(".spec.kind", "Kind", "string")]
+[GenericAdditionalPrinterColumn(".status.kind", "Kind", "string")]
 [GenericAdditionalPrinterColumn(".status.partitions", "Partitions", "integer")]
 [GenericAdditionalPrinterColumn(".status.replicas", "Replicas", "integer")]
 [GenericAdditionalPrinterColumn(".status.conditions[?(@.type==\"Ready\")].status", "Ready", "string")]
@@ -119,6 +119,9 @@ public sealed class TopicStatus : ResourceStatus
     /// <summary>Its id. Only the topic with this id is ever deleted.</summary>
     public string? TopicId { get; set; }
 
+    /// <summary>event or entity.</summary>
+    public string? Kind { get; set; }
+
     /// <summary>Partitions.</summary>
     public int? Partitions { get; set; }
 
@@ -145,7 +148,7 @@ public sealed class TopicStatus : ResourceStatus
 
     /// <summary>Settings that the specification set, and which go back to their default with it.</summary>
     [Items(64)]
-    [XListType("set")]
+    [XListType("atomic")]
     public List<string>? ManagedConfig { get; set; }
 }
 

@@ -51,8 +51,7 @@ public sealed class WeirClusterSpec
 
     /// <summary>How clients reach the brokers. By default one listener of type Internal on port 9650.</summary>
     [Items(1)]
-    [XListType("map")]
-    [XListMapKeys("name")]
+    [XListType("atomic")]
     public List<ListenerSpec>? Listeners { get; set; }
 
     /// <summary>Settings of the brokers by name, as docs/operations.md lists them. A change restarts the brokers one by one.</summary>
@@ -77,7 +76,7 @@ public sealed class WeirClusterSpec
 
     /// <summary>Other namespaces whose topics and groups may refer to this cluster; <c>*</c> for all. Default: none.</summary>
     [Items(256)]
-    [XListType("set")]
+    [XListType("atomic")]
     public List<string>? AllowedNamespaces { get; set; }
 }
 

@@ -49,13 +49,12 @@ public sealed class WeirClusterStatus : ResourceStatus
 
     /// <summary>Settings of the cluster that the specification set, and which go back to their default with it.</summary>
     [Items(64)]
-    [XListType("set")]
+    [XListType("atomic")]
     public List<string>? ManagedClusterConfig { get; set; }
 
     /// <summary>The brokers.</summary>
     [Items(128)]
-    [XListType("map")]
-    [XListMapKeys("id")]
+    [XListType("atomic")]
     public List<BrokerStatus>? Brokers { get; set; }
 }
 

@@ -12,6 +12,7 @@ internal static class LagFigures
     /// <summary>Puts the figures of a group into a status.</summary>
     public static void Show(ConsumerGroupStatus status, GroupDescription group)
     {
+        status.Mode = group.Declaration.Mode.ToString().ToLowerInvariant();
         status.State = group.State.ToString();
         status.Members = group.Members.Count;
         status.Replicas = group.Members.Count;

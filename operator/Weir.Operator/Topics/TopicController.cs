@@ -259,6 +259,7 @@ internal sealed class TopicController(
 
     private static void Show(TopicStatus status, TopicSummary? summary, TopicDescription? detail)
     {
+        status.Kind = summary?.Kind.ToString().ToLowerInvariant();
         status.Partitions = summary?.Partitions.Count;
         status.Replicas = summary is { Partitions.Count: > 0 } ? summary.Partitions.Min(static p => p.Replicas.Count) : null;
         status.Durability = summary?.Durability.ToString().ToLowerInvariant();
