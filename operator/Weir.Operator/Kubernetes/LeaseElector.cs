@@ -119,6 +119,11 @@ internal sealed class LeaseElector(KubeResource<V1Lease> leases, LeaseOptions op
         {
             return await TakeOrRenewAsync(linked.Token);
         }
+        catch (KubeApiException e) when (e.IsConflict)
+        {
+            // Another instance was quicker; the next look shows which one.
+            return false;
+        }
         catch (Exception e) when (IsFault(e))
         {
             cancellationToken.ThrowIfCancellationRequested();
