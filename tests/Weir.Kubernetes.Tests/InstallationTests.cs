@@ -15,7 +15,7 @@ public sealed class InstallationTests(Platform platform)
         await cluster.WaitAsync("Ready", "topic/orders");
         await cluster.WaitAsync("Ready", "consumergroup/billing");
 
-        await cluster.ShellAsync("seq 1 500 | /app/weir produce orders --file -");
+        await cluster.ShellAsync("seq 1 500 | /app/weir produce orders");
         await cluster.UntilAsync(
             "the lag is shown", "consumergroup/billing", static group => (long?)group["status"]?["lag"]?["records"] == 500);
         var table = await cluster.KubectlAsync("get", "weir");
@@ -31,6 +31,20 @@ public sealed class InstallationTests(Platform platform)
     }
 
     [Fact]
+    public async Task Parts_of_a_specification_can_be_taken_away_by_server_side_apply()
+    {
+        await platform.StartAsync();
+        var ns = await platform.Plane.CreateNamespaceAsync();
+        await ApplyAsync("retention: {ms: 60000}\n  config: {segment.ms: \"60000\"}");
+        await ApplyAsync("deletionPolicy: Retain");
+        var topic = await platform.Kubectl.RunAsync("--namespace", ns, "get", "topic", "orders", "--output", "jsonpath={.spec}");
+        Assert.DoesNotContain("60000", topic, StringComparison.Ordinal);
+
+        Task<string> ApplyAsync(string more) => platform.Kubectl.RunWithInputAsync(
+            Values.Topic("orders", more: more), "--namespace", ns, "apply", "--server-side", "--filename", "-");
+    }
+
+    [Fact]
     public async Task Helm_test_publishes_and_reads()
     {
         await using var cluster = await platform.InstallClusterAsync(
@@ -43,9 +57,7 @@ public sealed class InstallationTests(Platform platform)
             """);
         await cluster.WaitAsync("Ready", "topic/ping");
 
-        var output = await platform.Helm.RunAsync("test", "w", "--namespace", cluster.Namespace, "--timeout", "2m");
-        Assert.Contains("Succeeded", output, StringComparison.Ordinal);
-        output = await platform.Helm.RunAsync("test", "weir", "--namespace", Platform.OperatorNamespace, "--timeout", "2m");
-        Assert.Contains("Succeeded", output, StringComparison.Ordinal);
+        await platform.HelmTestAsync("w", cluster.Namespace);
+        await platform.HelmTestAsync("weir", Platform.OperatorNamespace);
     }
 }

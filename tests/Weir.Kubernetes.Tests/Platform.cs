@@ -42,6 +42,52 @@ public sealed class Platform(ControlPlane plane) : IAsyncLifetime
         return cluster;
     }
 
+    /// <summary>Installs the operator, or upgrades it, and waits until it runs.</summary>
+    public async Task HelmOperatorAsync(string verb, params string[] values)
+    {
+        var outcome = await Helm.TryAsync(
+            string.Empty,
+            [
+                verb, "weir", Chart("weir-operator"), "--namespace", OperatorNamespace, "--wait", "--timeout", "3m",
+                .. values.SelectMany(static value => (string[])["--set", value]), .. plane.HelmArguments,
+            ]);
+        Assert.True(outcome.ExitCode == 0, $"{outcome}\n{Pods.Describe(OperatorNamespace)}");
+    }
+
+    /// <summary>Runs the tests of a release; they must succeed.</summary>
+    public async Task HelmTestAsync(string release, string ns)
+    {
+        var outcome = await Helm.TryAsync(string.Empty, ["test", release, "--namespace", ns, "--timeout", "2m"]);
+        Assert.True(
+            outcome.ExitCode == 0 && outcome.Output.Contains("Succeeded", StringComparison.Ordinal), $"{outcome}\n{Pods.Describe(ns)}");
+    }
+
+    /// <summary>The pod of the instance that leads.</summary>
+    public async Task<string> OperatorLeaderAsync()
+    {
+        var lease = await plane.Api.GetAsync(
+            $"/apis/coordination.k8s.io/v1/namespaces/{OperatorNamespace}/leases/weir-weir-operator",
+            TestContext.Current.CancellationToken);
+        return ((string)lease["spec"]!["holderIdentity"]!).Split('_')[0];
+    }
+
+    /// <summary>Ends every fault of the network, if there is one.</summary>
+    public void Heal() => _pods?.Faults.Heal();
+
+    /// <summary>The pods of all instances.</summary>
+    public async Task<string[]> OperatorPodsAsync() =>
+        (await Kubectl.RunAsync(
+            "--namespace", OperatorNamespace, "get", "pods", "--selector", "app.kubernetes.io/component=operator", "--output",
+            "jsonpath={.items[*].metadata.name}")).Split(' ');
+
+    /// <summary>SIGKILL to the instance that leads.</summary>
+    public async Task KillOperatorAsync()
+    {
+        var leader = await OperatorLeaderAsync();
+        TestContext.Current.TestOutputHelper?.WriteLine($"{leader} is killed");
+        Pods.Signal(OperatorNamespace, leader, Cluster.Tests.Harness.ProcessSignals.Kill);
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (_pods is not null)
@@ -53,20 +99,18 @@ public sealed class Platform(ControlPlane plane) : IAsyncLifetime
     private async Task StartOperatorAsync()
     {
         _pods = await PodRunner.StartAsync(plane);
-        var outcome = await Helm.TryAsync(
-            string.Empty,
-            [
-                "install", "weir", Chart("weir-operator"), "--namespace", OperatorNamespace, "--create-namespace", "--wait",
-                "--timeout", "3m", .. plane.HelmArguments,
-            ]);
-        Assert.True(outcome.ExitCode == 0, $"{outcome}\n{_pods.Describe(OperatorNamespace)}");
+        await plane.Api.PostAsync(
+            "/api/v1/namespaces",
+            new JsonObject { ["metadata"] = new JsonObject { ["name"] = OperatorNamespace } }, TestContext.Current.CancellationToken);
+        await HelmOperatorAsync("install");
     }
 }
 
 /// <summary>A release of weir-cluster named w. Dispose uninstalls it and deletes its namespace.</summary>
 public sealed class ClusterUnderTest(Platform platform, string ns) : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    /// <summary>For what takes several restarts of brokers.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(4);
 
     public string Namespace => ns;
 
@@ -80,6 +124,8 @@ public sealed class ClusterUnderTest(Platform platform, string ns) : IAsyncDispo
     public Task InstallAsync(string values) => HelmAsync("install", values);
 
     public Task UpgradeAsync(string values) => HelmAsync("upgrade", values);
+
+    public Task UninstallAsync() => platform.Helm.RunAsync("uninstall", "w", "--namespace", ns);
 
     public Task<string> KubectlAsync(params string[] arguments) => platform.Kubectl.RunAsync(["--namespace", ns, .. arguments]);
 
@@ -107,15 +153,40 @@ public sealed class ClusterUnderTest(Platform platform, string ns) : IAsyncDispo
         JsonNode? last = null;
         await Cluster.Tests.Harness.Eventually.HoldsAsync(
             what,
-            async _ =>
+            async ct =>
             {
-                var outcome = await TryKubectlAsync("get", resource, "--output", "json");
-                last = outcome.ExitCode == 0 ? JsonNode.Parse(outcome.Output) : null;
+                last = await platform.Plane.Api.FindAsync(PathOf(resource), ct);
                 return last is not null && holds(last);
             },
             patience ?? Patience,
             () => $"{last?.ToJsonString()}\n{platform.Pods.Describe(ns)}\n\n{platform.Pods.Describe(Platform.OperatorNamespace)}");
         return last!;
+    }
+
+    public Task<JsonNode> GetAsync(string resource) => platform.Plane.Api.GetAsync(PathOf(resource), Token);
+
+    public Task UntilGoneAsync(string resource) => KubectlAsync("wait", "--for=delete", resource, $"--timeout={Patience.TotalSeconds:F0}s");
+
+    /// <summary>Waits until the cluster is as its resource says now, and well.</summary>
+    public Task<JsonNode> UntilStableAsync(int brokers) => UntilAsync(
+        $"{brokers} brokers are up and the cluster is stable", "weircluster/w",
+        cluster => (long?)cluster["status"]?["observedGeneration"] == (long?)cluster["metadata"]!["generation"]
+            && (int?)cluster["spec"]!["brokers"] == brokers
+            && ConditionOf(cluster, "Stable") == "True"
+            && cluster["status"]!["brokers"]!.AsArray() is { } seen && seen.Count == brokers
+            && seen.All(static broker => (bool?)broker!["upToDate"] == true));
+
+    /// <summary>Status of a condition: True, False or Unknown; null if there is none.</summary>
+    public static string? ConditionOf(JsonNode resource, string type) => (string?)resource["status"]?["conditions"]?.AsArray()
+        .FirstOrDefault(condition => (string?)condition!["type"] == type)?["status"];
+
+    /// <summary>Uids of the brokers' pods by name: another uid is another pod.</summary>
+    public async Task<Dictionary<string, string>> PodsAsync()
+    {
+        var pods = await platform.Plane.Api.GetAsync(
+            $"/api/v1/namespaces/{ns}/pods?labelSelector=app.kubernetes.io/component=broker", Token);
+        return pods["items"]!.AsArray().ToDictionary(
+            static pod => (string)pod!["metadata"]!["name"]!, static pod => (string)pod!["metadata"]!["uid"]!);
     }
 
     /// <summary>Runs a shell line in the first broker's pod; it must end well.</summary>
@@ -138,6 +209,14 @@ public sealed class ClusterUnderTest(Platform platform, string ns) : IAsyncDispo
     {
         await platform.Helm.TryAsync(string.Empty, "uninstall", "w", "--namespace", ns);
         await platform.Kubectl.TryAsync(string.Empty, "delete", "namespace", ns, "--timeout=120s");
+    }
+
+    private string PathOf(string resource)
+    {
+        var (kind, name) = (resource.Split('/')[0], resource.Split('/')[1]);
+        return kind == "pod"
+            ? $"/api/v1/namespaces/{ns}/pods/{name}"
+            : $"/apis/weir.dev/v1alpha1/namespaces/{ns}/{kind}s/{name}";
     }
 
     private async Task HelmAsync(string verb, string values)

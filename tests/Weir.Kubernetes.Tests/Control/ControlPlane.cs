@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Text.Json.Nodes;
 using Weir.Cluster.Tests;
 using Weir.Cluster.Tests.Harness;
 using Weir.Kubernetes.Tests.Control;
@@ -44,6 +45,8 @@ public sealed class ControlPlane : IAsyncLifetime
     /// <summary>A server before 1.25 does not know rules in CEL: it drops them, and helm would not send it what it does not know.</summary>
     public string[] HelmArguments => Minor < 25 ? ["--disable-openapi-validation"] : [];
 
+    private string AuditLog => Path.Combine(Folder, "audit.log");
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync()
@@ -84,15 +87,30 @@ public sealed class ControlPlane : IAsyncLifetime
         var name = $"test-{Interlocked.Increment(ref _namespaces)}";
         await Api.PostAsync(
             "/api/v1/namespaces",
-            new System.Text.Json.Nodes.JsonObject
-            {
-                ["metadata"] = new System.Text.Json.Nodes.JsonObject { ["name"] = name },
-            },
-            Token);
+            new JsonObject { ["metadata"] = new JsonObject { ["name"] = name } }, Token);
         await Eventually.HoldsAsync(
             $"{name} has its service account",
             async ct => await Api.FindAsync($"/api/v1/namespaces/{name}/serviceaccounts/default", ct) is not null, Patience);
         return name;
+    }
+
+    /// <summary>What the service accounts of a namespace have written so far, but for leases: verb and path of each request.</summary>
+    public IReadOnlyList<string> WritesOf(string ns)
+    {
+        using var reader = new StreamReader(new FileStream(AuditLog, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+        var writes = new List<string>();
+        while (reader.ReadLine() is { } line)
+        {
+            var entry = JsonNode.Parse(line)!;
+            var verb = (string)entry["verb"]!;
+            if (((string)entry["user"]!["username"]!).StartsWith($"system:serviceaccount:{ns}:", StringComparison.Ordinal)
+                && verb is not ("get" or "list" or "watch") && (string?)entry["objectRef"]?["resource"] != "leases")
+            {
+                writes.Add($"{verb} {entry["requestURI"]}");
+            }
+        }
+
+        return writes;
     }
 
     public ValueTask DisposeAsync()
@@ -132,7 +150,24 @@ public sealed class ControlPlane : IAsyncLifetime
             $"--service-account-key-file={_certificates!.SigningKey}",
             $"--service-account-signing-key-file={_certificates.SigningKey}", $"--client-ca-file={_certificates.Authority}",
             $"--tls-cert-file={_certificates.CertificateOf("server")}",
-            $"--tls-private-key-file={_certificates.KeyOf("server")}");
+            $"--tls-private-key-file={_certificates.KeyOf("server")}", $"--audit-policy-file={WriteAuditPolicy()}",
+            $"--audit-log-path={AuditLog}");
+    }
+
+    /// <summary>What service accounts ask for is kept, by its metadata.</summary>
+    private string WriteAuditPolicy()
+    {
+        var file = Path.Combine(Folder, "audit-policy");
+        File.WriteAllText(file, """
+            apiVersion: audit.k8s.io/v1
+            kind: Policy
+            omitStages: [RequestReceived, ResponseStarted]
+            rules:
+            - level: Metadata
+              userGroups: [system:serviceaccounts]
+            - level: None
+            """);
+        return file;
     }
 
     private void StartControllers() => Start(

@@ -19,6 +19,7 @@ namespace Weir.Kubernetes.Tests.Pods;
 public sealed class PodRunner : IAsyncDisposable
 {
     private const string Node = "node-1";
+    private static readonly HttpClient Http = new();
     private readonly ConcurrentDictionary<string, PodWorker> _workers = new();
     private readonly ConcurrentDictionary<string, Task> _tasks = new();
     private readonly CancellationTokenSource _stop = new();
@@ -85,6 +86,14 @@ public sealed class PodRunner : IAsyncDisposable
     public int ProcessOf(string ns, string pod) =>
         WorkerOf(ns, pod).Containers[0].ProcessId ?? throw new InvalidOperationException($"{pod} does not run");
 
+    /// <summary>What a pod answers to GET at its first port.</summary>
+    public async Task<string> GetAsync(string ns, string pod, string path)
+    {
+        var worker = WorkerOf(ns, pod);
+        return await Http.GetStringAsync(
+            new Uri(FormattableString.Invariant($"http://{worker.Address}:{worker.Port}{path}")), TestContext.Current.CancellationToken);
+    }
+
     /// <summary>Runs a command in the first container of a pod, as kubectl exec.</summary>
     public async Task<ToolOutcome> ExecAsync(string ns, string pod, params string[] command)
     {
@@ -96,7 +105,7 @@ public sealed class PodRunner : IAsyncDisposable
     }
 
     /// <summary>Pods of a namespace and the ends of their logs, for failures.</summary>
-    public string Describe(string ns) => string.Join(
+    public string Describe(string ns) => _watches.Exception + string.Join(
         "\n\n",
         _workers.Values.Where(worker => worker.Namespace == ns).Select(worker =>
             $"{worker.Describe()}\n{string.Join('\n', LogOf(ns, worker.Name).Split('\n').TakeLast(15))}"));

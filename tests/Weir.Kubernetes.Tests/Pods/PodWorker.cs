@@ -43,7 +43,10 @@ internal sealed class PodWorker(PodHost host, string node, V1Pod pod) : IDisposa
 
     public IReadOnlyList<Container> Containers => _containers;
 
-    private string Address => host.Network.AddressOf(Slot);
+    public string Address => host.Network.AddressOf(Slot);
+
+    /// <summary>The first one of the first container.</summary>
+    public int Port => pod.Spec.Containers[0].Ports[0].ContainerPort;
 
     /// <summary>The pod shall end within its grace.</summary>
     public void Terminate(long graceSeconds)

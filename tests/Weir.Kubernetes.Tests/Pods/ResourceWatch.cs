@@ -22,7 +22,8 @@ internal sealed class ResourceWatch(ApiClient api, string path, Action<JsonNode,
             {
                 await FollowAsync(stop);
             }
-            catch (Exception e) when (e is IOException or HttpRequestException or JsonException or OperationCanceledException)
+            catch (Exception e) when (e is IOException or HttpRequestException or ApiException or JsonException
+                or OperationCanceledException)
             {
                 await Task.Delay(Pause, TimeProvider.System, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
