@@ -184,10 +184,15 @@ public sealed class MetadataController(int maxPartitions = MetadataController.De
     }
 
     /// <summary>Decides a deletion.</summary>
-    /// <exception cref="ProtocolException">There is no such topic.</exception>
+    /// <exception cref="ProtocolException">There is no such topic, or it is not the one that is meant.</exception>
     public static TopicDeleted DeleteTopic(MetadataImage image, DeleteTopicRequest request)
     {
         var topic = RequireTopic(image, request.Name);
+        if (request.TopicId is { } meant && meant != topic.TopicId)
+        {
+            throw new ProtocolException(ErrorCode.UnknownTopic, $"topic '{topic.Name}' has the id {topic.TopicId} by now, not {meant}");
+        }
+
         return TopicName.IsInternal(topic.Name)
             ? throw new ProtocolException(ErrorCode.NotAuthorized, $"'{topic.Name}' is the brokers' own and cannot be deleted")
             : new TopicDeleted { TopicId = topic.TopicId };

@@ -95,9 +95,14 @@ internal static class GroupDecisions
     }
 
     /// <summary>Decides a deletion.</summary>
-    /// <exception cref="ProtocolException">There is no such group.</exception>
-    public static GroupDeleted Delete(MetadataImage image, DeleteGroupRequest request) =>
-        new() { GroupId = Require(image, request.Name).GroupId };
+    /// <exception cref="ProtocolException">There is no such group, or it is not the one that is meant.</exception>
+    public static GroupDeleted Delete(MetadataImage image, DeleteGroupRequest request)
+    {
+        var group = Require(image, request.Name);
+        return request.GroupId is { } meant && meant != group.GroupId
+            ? throw new ProtocolException(ErrorCode.UnknownGroup, $"group '{group.Name}' has the id {group.GroupId} by now, not {meant}")
+            : new GroupDeleted { GroupId = group.GroupId };
+    }
 
     private static GroupImage Require(MetadataImage image, string name)
     {

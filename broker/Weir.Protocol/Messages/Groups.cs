@@ -120,12 +120,15 @@ public sealed class DeleteGroupRequest : IRequest<EmptyMessage>
 
     public string Name { get; set; } = string.Empty;
 
+    public Guid? GroupId { get; set; }
+
     /// <inheritdoc/>
     public void Code<TCodec>(ref TCodec c)
         where TCodec : IWireCodec, allows ref struct
     {
         Name = c.String("name", Name, ProtocolLimits.GroupNameBytes, "Group name.");
         c.BeginTags();
+        GroupId = c.TaggedUuid(1, "groupId", GroupId, "Only the group with this id: another one of that name stays, as UnknownGroup.");
         c.EndTags();
     }
 }

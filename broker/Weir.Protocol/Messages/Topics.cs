@@ -254,12 +254,15 @@ public sealed class DeleteTopicRequest : IRequest<EmptyMessage>
 
     public string Name { get; set; } = string.Empty;
 
+    public Guid? TopicId { get; set; }
+
     /// <inheritdoc/>
     public void Code<TCodec>(ref TCodec c)
         where TCodec : IWireCodec, allows ref struct
     {
         Name = c.String("name", Name, ProtocolLimits.TopicNameBytes, "Topic name.");
         c.BeginTags();
+        TopicId = c.TaggedUuid(1, "topicId", TopicId, "Only the topic with this id: another one of that name stays, as UnknownTopic.");
         c.EndTags();
     }
 }

@@ -69,6 +69,9 @@ public interface IWireCodec
     /// <summary>A tagged string without an inner count; null is left out.</summary>
     string? TaggedString(byte tag, string name, string? value, int maxBytes, string meaning);
 
+    /// <summary>A tagged UUID; null is left out.</summary>
+    Guid? TaggedUuid(byte tag, string name, Guid? value, string meaning);
+
     /// <summary>Ends the tagged fields.</summary>
     void EndTags();
 

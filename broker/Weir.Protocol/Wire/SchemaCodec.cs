@@ -95,6 +95,10 @@ public struct SchemaCodec(ushort version) : IWireCodec
         Add(name, $"tag {tag}: string ≤ {maxBytes}", meaning, value);
 
     /// <inheritdoc/>
+    public readonly Guid? TaggedUuid(byte tag, string name, Guid? value, string meaning) =>
+        Add(name, $"tag {tag}: uuid", meaning, value);
+
+    /// <inheritdoc/>
     public readonly void EndTags()
     {
     }

@@ -179,6 +179,19 @@ public ref struct WireReader : IWireCodec
     }
 
     /// <inheritdoc/>
+    public Guid? TaggedUuid(byte tag, string name, Guid? value, string meaning)
+    {
+        if (!TryTakeTag(tag, name, out var bytes))
+        {
+            return null;
+        }
+
+        return bytes.Length == 16
+            ? new Guid(bytes, bigEndian: true)
+            : throw Malformed($"{name} has {bytes.Length} bytes, not 16");
+    }
+
+    /// <inheritdoc/>
     public void EndTags()
     {
         while (_tagsLeft > 0)

@@ -173,6 +173,18 @@ public struct WireWriter(WireBuffer buffer, ushort version) : IWireCodec
     }
 
     /// <inheritdoc/>
+    public readonly Guid? TaggedUuid(byte tag, string name, Guid? value, string meaning)
+    {
+        if (value is { } present)
+        {
+            StartTag(tag, 16);
+            Uuid(name, present, meaning);
+        }
+
+        return value;
+    }
+
+    /// <inheritdoc/>
     public readonly void EndTags()
     {
     }

@@ -53,14 +53,13 @@ public sealed class WeirAdmin
     /// <summary>Deletes a topic and its data.</summary>
     /// <param name="name">The topic.</param>
     /// <param name="ct">Ends the waiting; the topic may be deleted nevertheless.</param>
-    public async Task DeleteTopicAsync(string name, CancellationToken ct = default)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(name);
-        _catalog.Forget(name);
-        await _cluster.RequestAnyAsync<DeleteTopicRequest, EmptyMessage>(
-            new DeleteTopicRequest { Name = name }, isRepeatable: false, ct).ConfigureAwait(false);
-        _catalog.Forget(name);
-    }
+    public Task DeleteTopicAsync(string name, CancellationToken ct = default) => DeleteAsync(name, null, ct);
+
+    /// <summary>Deletes a topic and its data, unless another one has its name by now: that is <see cref="ErrorCode.UnknownTopic"/>.</summary>
+    /// <param name="name">The topic.</param>
+    /// <param name="topicId">Its id, as it was described or created.</param>
+    /// <param name="ct">Ends the waiting; the topic may be deleted nevertheless.</param>
+    public Task DeleteTopicAsync(string name, Guid topicId, CancellationToken ct = default) => DeleteAsync(name, topicId, ct);
 
     /// <summary>Changes settings or adds partitions; all of it or nothing.</summary>
     /// <param name="name">The topic.</param>
@@ -194,12 +193,15 @@ public sealed class WeirAdmin
     /// <summary>Deletes a group with what it has consumed. Its members end; the records stay.</summary>
     /// <param name="name">The group.</param>
     /// <param name="ct">Ends the waiting; the group may be deleted nevertheless.</param>
-    public Task DeleteGroupAsync(string name, CancellationToken ct = default)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(name);
-        return _cluster.RequestAnyAsync<DeleteGroupRequest, EmptyMessage>(
-            new DeleteGroupRequest { Name = name }, isRepeatable: false, ct);
-    }
+    public Task DeleteGroupAsync(string name, CancellationToken ct = default) => DeleteGroupAsync(name, null, ct);
+
+    /// <summary>As <see cref="DeleteGroupAsync(string, CancellationToken)"/>, unless another one has its name by now: that is
+    /// <see cref="ErrorCode.UnknownGroup"/>.</summary>
+    /// <param name="name">The group.</param>
+    /// <param name="groupId">Its id, as it was described or declared.</param>
+    /// <param name="ct">Ends the waiting; the group may be deleted nevertheless.</param>
+    public Task DeleteGroupAsync(string name, Guid groupId, CancellationToken ct = default) =>
+        DeleteGroupAsync(name, (Guid?)groupId, ct);
 
     /// <summary>All groups as they are declared, by name.</summary>
     /// <param name="ct">Ends the waiting.</param>
@@ -295,5 +297,21 @@ public sealed class WeirAdmin
         return await _cluster.RequestAsync<TRequest, TResponse>(
             token => _catalog.GetLeaderAsync(known, partition, token), create(known.Id), isRepeatable: true, ct)
             .ConfigureAwait(false);
+    }
+
+    private async Task DeleteAsync(string topic, Guid? topicId, CancellationToken ct)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(topic);
+        _catalog.Forget(topic);
+        await _cluster.RequestAnyAsync<DeleteTopicRequest, EmptyMessage>(
+            new DeleteTopicRequest { Name = topic, TopicId = topicId }, isRepeatable: false, ct).ConfigureAwait(false);
+        _catalog.Forget(topic);
+    }
+
+    private Task<EmptyMessage> DeleteGroupAsync(string group, Guid? groupId, CancellationToken ct)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(group);
+        return _cluster.RequestAnyAsync<DeleteGroupRequest, EmptyMessage>(
+            new DeleteGroupRequest { Name = group, GroupId = groupId }, isRepeatable: false, ct);
     }
 }

@@ -50,7 +50,7 @@ internal sealed class GroupFinalizer(
             var live = await admin.DescribeGroupAsync(name, cancellationToken);
             if (live.Declaration.GroupId.ToString() == known.GroupId)
             {
-                await admin.DeleteGroupAsync(name, cancellationToken);
+                await admin.DeleteGroupAsync(name, live.Declaration.GroupId, cancellationToken);
                 connection.Invalidate();
                 await access.Events.PublishAsync(entity, EventType.Normal, "Deleted", $"deleted group {name}", cancellationToken);
             }

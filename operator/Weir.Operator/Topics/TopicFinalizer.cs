@@ -85,7 +85,7 @@ internal sealed class TopicFinalizer(
                 cancellationToken);
         }
 
-        await admin.DeleteTopicAsync(name, cancellationToken);
+        await admin.DeleteTopicAsync(name, live.TopicId, cancellationToken);
         connection.Invalidate();
         await access.Events.PublishAsync(entity, EventType.Normal, "Deleted", $"deleted topic {name}", cancellationToken);
         return ReconciliationResult<V1Alpha1Topic>.Success(entity);

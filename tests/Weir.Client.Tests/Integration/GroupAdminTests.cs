@@ -86,6 +86,24 @@ public sealed class GroupAdminTests
     }
 
     [Fact]
+    public async Task Deleting_by_id_leaves_alone_what_was_made_again_under_the_name()
+    {
+        await using var broker = await BrokerFixture.StartAsync();
+        await using var client = await broker.ConnectAsync();
+        var topic = await client.Admin.CreateTopicAsync("t", ct: Cancelled);
+        await client.Admin.DeleteTopicAsync("t", topic.TopicId, Cancelled);
+        var topicAgain = await client.Admin.CreateTopicAsync("t", ct: Cancelled);
+        await RefusedAsync(ErrorCode.UnknownTopic, () => client.Admin.DeleteTopicAsync("t", topic.TopicId, Cancelled));
+        Assert.Equal(topicAgain.TopicId, (await client.Admin.DescribeTopicAsync("t", Cancelled)).TopicId);
+
+        var group = await client.Admin.CreateGroupAsync("g", new GroupSpec { Topics = ["t"] }, Cancelled);
+        await client.Admin.DeleteGroupAsync("g", group.GroupId, Cancelled);
+        var groupAgain = await client.Admin.CreateGroupAsync("g", new GroupSpec { Topics = ["t"] }, Cancelled);
+        await RefusedAsync(ErrorCode.UnknownGroup, () => client.Admin.DeleteGroupAsync("g", group.GroupId, Cancelled));
+        Assert.Equal(groupAgain.GroupId, (await client.Admin.DescribeGroupAsync("g", Cancelled)).Declaration.GroupId);
+    }
+
+    [Fact]
     public async Task Topic_of_the_groups_state_can_be_read_and_nothing_else()
     {
         await using var broker = await BrokerFixture.StartAsync();

@@ -90,6 +90,8 @@ public readonly struct DumpCodec(ushort version) : IWireCodec
         return value;
     }
 
+    public Guid? TaggedUuid(byte tag, string name, Guid? value, string meaning) => Add($"tag {tag} {name}", value);
+
     public void EndTags()
     {
     }

@@ -117,6 +117,9 @@ public struct GeneratingCodec(SeededRandom random, ushort version, bool isDense 
     public readonly string? TaggedString(byte tag, string name, string? value, int maxBytes, string meaning) =>
         random.Chance(1, 2) ? null : Text(maxBytes);
 
+    public readonly Guid? TaggedUuid(byte tag, string name, Guid? value, string meaning) =>
+        random.Chance(1, 2) ? null : Uuid(name, default, meaning);
+
     public readonly void EndTags()
     {
     }

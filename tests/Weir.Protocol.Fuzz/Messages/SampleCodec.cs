@@ -76,6 +76,9 @@ public struct SampleCodec(ushort version, bool hasOptional = true) : IWireCodec
     public string? TaggedString(byte tag, string name, string? value, int maxBytes, string meaning) =>
         hasOptional ? $"{name}-{++_field}" : null;
 
+    public Guid? TaggedUuid(byte tag, string name, Guid? value, string meaning) =>
+        hasOptional ? Uuid(name, default, meaning) : null;
+
     public readonly void EndTags()
     {
     }
