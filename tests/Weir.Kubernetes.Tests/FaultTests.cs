@@ -23,7 +23,7 @@ public sealed class FaultTests(Platform platform) : IDisposable
                 && seen["status"]!["brokers"]!.AsArray().Any(static broker => (string?)broker!["state"] == "Down"));
         platform.Pods.Faults.Heal();
         await cluster.UntilStableAsync(3);
-        Assert.Equal(before.Order(), (await cluster.PodsAsync()).Order());
+        Assert.Equal(before, await cluster.PodsAsync());
         (await load.StopAsync()).AssertNothingLost();
     }
 
@@ -48,7 +48,7 @@ public sealed class FaultTests(Platform platform) : IDisposable
         await cluster.UntilAsync(
             "the topic's status says so", "topic/orders", static seen => seen["status"]!["conditions"]!.ToJsonString().Contains(
                 "BrokersUnreachable", StringComparison.Ordinal));
-        Assert.Equal(before.Order(), (await cluster.PodsAsync()).Order());
+        Assert.Equal(before, await cluster.PodsAsync());
 
         platform.Pods.Faults.Heal();
         await cluster.UntilStableAsync(3);
@@ -79,7 +79,7 @@ public sealed class FaultTests(Platform platform) : IDisposable
         await platform.HelmOperatorAsync("install");
         await AssertAlignedAsync(cluster, "anew");
 
-        Assert.Equal(before.Order(), (await cluster.PodsAsync()).Order());
+        Assert.Equal(before, await cluster.PodsAsync());
         Assert.Equal((string?)topic["status"]!["topicId"], (string?)(await cluster.GetAsync("topic/orders"))["status"]!["topicId"]);
         var report = await load.StopAsync();
         report.AssertNothingLost();

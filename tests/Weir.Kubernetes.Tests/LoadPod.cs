@@ -34,7 +34,7 @@ public sealed class LoadPod(ClusterUnderTest cluster, Platform platform, string 
               name: {name}
             spec:
               restartPolicy: Never
-              terminationGracePeriodSeconds: 120
+              terminationGracePeriodSeconds: 5
               automountServiceAccountToken: false
               containers:
                 - name: load

@@ -106,7 +106,7 @@ public sealed class Platform(ControlPlane plane) : IAsyncLifetime
     }
 }
 
-/// <summary>A release of weir-cluster named w. Dispose uninstalls it and deletes its namespace.</summary>
+/// <summary>A release of weir-cluster named w. Dispose deletes its namespace.</summary>
 public sealed class ClusterUnderTest(Platform platform, string ns) : IAsyncDisposable
 {
     /// <summary>For what takes several restarts of brokers.</summary>
@@ -165,7 +165,9 @@ public sealed class ClusterUnderTest(Platform platform, string ns) : IAsyncDispo
 
     public Task<JsonNode> GetAsync(string resource) => platform.Plane.Api.GetAsync(PathOf(resource), Token);
 
-    public Task UntilGoneAsync(string resource) => KubectlAsync("wait", "--for=delete", resource, $"--timeout={Patience.TotalSeconds:F0}s");
+    public Task UntilGoneAsync(string resource) => Cluster.Tests.Harness.Eventually.HoldsAsync(
+        $"{resource} is gone", async ct => await platform.Plane.Api.FindAsync(PathOf(resource), ct) is null, Patience,
+        () => platform.Pods.Describe(Platform.OperatorNamespace));
 
     /// <summary>Waits until the cluster is as its resource says now, and well.</summary>
     public Task<JsonNode> UntilStableAsync(int brokers) => UntilAsync(
@@ -205,11 +207,9 @@ public sealed class ClusterUnderTest(Platform platform, string ns) : IAsyncDispo
         return load;
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await platform.Helm.TryAsync(string.Empty, "uninstall", "w", "--namespace", ns);
-        await platform.Kubectl.TryAsync(string.Empty, "delete", "namespace", ns, "--timeout=120s");
-    }
+    /// <summary>The namespace goes with all that is in it, while the next test begins.</summary>
+    public async ValueTask DisposeAsync() =>
+        await platform.Kubectl.TryAsync(string.Empty, "delete", "namespace", ns, "--wait=false");
 
     private string PathOf(string resource)
     {
