@@ -43,7 +43,7 @@ internal sealed class BrokerMetrics
         _logEndOffset = metrics.CreateGauge("weir_log_end_offset", "Next offset.", "topic", "partition");
         _logStartOffset = metrics.CreateGauge("weir_log_start_offset", "First offset kept.", "topic", "partition");
         _highWatermark = metrics.CreateGauge("weir_high_watermark", "First offset not readable.", "topic", "partition");
-        _offline = metrics.CreateGauge("weir_offline_partitions", "Partitions that take no records.");
+        _offline = metrics.CreateGauge("weir_offline_partitions", "Partitions without a leader, or whose log is stopped or full.");
         _tailBytes = metrics.CreateGauge("weir_tail_memory_bytes", "Memory that holds recent records.");
     }
 
@@ -60,7 +60,7 @@ internal sealed class BrokerMetrics
             _logEndOffset.WithLabels(partition.Topic, index).Set(partition.Log.LogEndOffset);
             _logStartOffset.WithLabels(partition.Topic, index).Set(partition.Log.LogStartOffset);
             _highWatermark.WithLabels(partition.Topic, index).Set(partition.HighWatermark);
-            offline += partition.Error == ErrorCode.None ? 0 : 1;
+            offline += partition.IsOffline ? 1 : 0;
         }
 
         _offline.Set(offline);

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Weir.Metadata;
-using Weir.Protocol.Errors;
 using Weir.Protocol.Messages;
 using Weir.Server.Partitions;
 using Weir.Server.Transport;
@@ -28,7 +27,7 @@ internal sealed class BrokerDescription(
             Connections = listener.Count,
             Topics = metadata().TopicCount,
             Partitions = partitions.Count,
-            OfflinePartitions = partitions.All.Count(static partition => partition.Error != ErrorCode.None),
+            OfflinePartitions = partitions.All.Count(static partition => partition.IsOffline),
             LogBytes = partitions.All.Sum(static partition => partition.Log.SizeBytes),
             FreeBytes = files.FreeBytes,
             Configs =

@@ -29,6 +29,9 @@ internal sealed class Partition(Replica replica)
     /// <summary>Why it does not take records, if it does not.</summary>
     public ErrorCode Error => replica.Error;
 
+    /// <summary>Whether something is wrong: that another broker leads it is not.</summary>
+    public bool IsOffline => Error is not (ErrorCode.None or ErrorCode.NotLeader);
+
     /// <summary>Registers a subscription that has read all there is; false if there is more by now.</summary>
     public bool TryWaitForRecords(Subscription subscription)
     {
