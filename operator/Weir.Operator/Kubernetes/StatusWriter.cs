@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Globalization;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using k8s;
 using Weir.Operator.Entities;
@@ -41,13 +40,16 @@ internal sealed class StatusWriter<T, TSpec, TStatus>(KubeResource<T> resource, 
         status.ObservedGeneration = entity.Metadata.Generation;
         status.Conditions = StatusConditions.Merge(
             before?.Conditions, conditions, entity.Metadata.Generation, time.GetUtcNow());
-        var after = ToJson(status);
-        if (before is not null && JsonNode.DeepEquals(ToJson(before), after))
+        var after = KubernetesJson.Serialize(status);
+        if (before is not null && KubernetesJson.Serialize(before) == after)
         {
             return false;
         }
 
-        var body = new JsonObject { ["metadata"] = new JsonObject { ["uid"] = entity.Metadata.Uid }, ["status"] = after };
+        var body = new JsonObject
+        {
+            ["metadata"] = new JsonObject { ["uid"] = entity.Metadata.Uid }, ["status"] = JsonNode.Parse(after),
+        };
         try
         {
             var applied = await resource.ApplyAsync(
@@ -65,7 +67,7 @@ internal sealed class StatusWriter<T, TSpec, TStatus>(KubeResource<T> resource, 
 
     /// <summary>A copy that may be changed.</summary>
     public static TStatus Copy(TStatus? status) =>
-        status is null ? new TStatus() : KubernetesJson.Deserialize<TStatus>(ToJson(status));
+        status is null ? new TStatus() : KubernetesJson.Deserialize<TStatus>(KubernetesJson.Serialize(status));
 
     private static bool IsOlder(T entity, Written written)
     {
@@ -75,9 +77,6 @@ internal sealed class StatusWriter<T, TSpec, TStatus>(KubeResource<T> resource, 
                 && ulong.TryParse(written.To, NumberStyles.None, CultureInfo.InvariantCulture, out var applied)
                 && present < applied);
     }
-
-    private static JsonNode ToJson(TStatus status) =>
-        JsonNode.Parse(KubernetesJson.Serialize(status)) ?? throw new JsonException("a status is no object");
 
     private sealed record Written(TStatus Status, string? From, string? To);
 }
