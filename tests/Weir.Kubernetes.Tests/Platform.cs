@@ -49,6 +49,7 @@ public sealed class Platform(ControlPlane plane) : IAsyncLifetime
             string.Empty,
             [
                 verb, "weir", Chart("weir-operator"), "--namespace", OperatorNamespace, "--wait", "--timeout", "3m",
+                .. verb == "install" ? ["--create-namespace"] : Array.Empty<string>(),
                 .. values.SelectMany(static value => (string[])["--set", value]), .. plane.HelmArguments,
             ]);
         Assert.True(outcome.ExitCode == 0, $"{outcome}\n{Pods.Describe(OperatorNamespace)}");
@@ -99,9 +100,6 @@ public sealed class Platform(ControlPlane plane) : IAsyncLifetime
     private async Task StartOperatorAsync()
     {
         _pods = await PodRunner.StartAsync(plane);
-        await plane.Api.PostAsync(
-            "/api/v1/namespaces",
-            new JsonObject { ["metadata"] = new JsonObject { ["name"] = OperatorNamespace } }, TestContext.Current.CancellationToken);
         await HelmOperatorAsync("install");
     }
 }

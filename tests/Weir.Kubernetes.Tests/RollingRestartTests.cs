@@ -14,8 +14,8 @@ public sealed class RollingRestartTests(Platform platform)
         """;
 
     [Theory]
-    [InlineData(false)]
     [InlineData(true)]
+    [InlineData(false, Explicit = true)]
     public async Task Change_of_a_setting_under_load_restarts_every_broker_and_loses_nothing(bool isOperatorKilled)
     {
         await using var cluster = await platform.InstallClusterAsync(Values.Brokers(3));
