@@ -17,8 +17,15 @@ internal static partial class ProcessSignals
     /// <summary>The states of a process's threads, as of proc(5): T stopped, Z dead with all its files closed, and so on.</summary>
     public static IEnumerable<char> Tasks(int process)
     {
-        var tasks = $"/proc/{process}/task";
-        return (Directory.Exists(tasks) ? Directory.GetDirectories(tasks) : []).Select(StateOf);
+        try
+        {
+            return Directory.GetDirectories($"/proc/{process}/task").Select(StateOf);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Gone by now.
+            return [];
+        }
     }
 
     private static char StateOf(string task)
