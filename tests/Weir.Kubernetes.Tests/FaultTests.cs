@@ -12,8 +12,7 @@ public sealed class FaultTests(Platform platform) : IDisposable
     public async Task Broker_that_is_cut_off_is_reported_and_nothing_is_restarted_for_it()
     {
         await using var cluster = await platform.InstallClusterAsync(Values.Brokers(3));
-        await cluster.ApplyAsync(Values.Topic("orders", partitions: 6, replicas: 3));
-        await cluster.WaitAsync("Ready", "topic/orders");
+        await cluster.CreateTopicAsync("orders", partitions: 6, replicas: 3);
         var before = await cluster.PodsAsync();
         var load = await cluster.StartLoadAsync("orders", partitions: 6, minIsr: 2);
 
@@ -31,16 +30,11 @@ public sealed class FaultTests(Platform platform) : IDisposable
     public async Task Operator_that_reaches_no_broker_touches_nothing_until_it_does()
     {
         await using var cluster = await platform.InstallClusterAsync(Values.Brokers(3));
-        await cluster.ApplyAsync(Values.Topic("orders", partitions: 3, replicas: 3, more: "deletionPolicy: Delete"));
-        await cluster.WaitAsync("Ready", "topic/orders");
+        await cluster.CreateTopicAsync("orders", partitions: 3, replicas: 3, more: "deletionPolicy: Delete");
         var before = await cluster.PodsAsync();
 
         await PartitionOperatorAsync(cluster);
-        await cluster.UpgradeAsync(Values.Brokers(3) + """
-              config:
-                RetentionInterval: "00:00:20"
-
-            """);
+        await cluster.UpgradeAsync(Values.Brokers(3) + Values.OtherSetting);
         await cluster.KubectlAsync("delete", "topic/orders", "--wait=false");
         await cluster.UntilAsync(
             "the cluster's status says so", "weircluster/w", static seen => seen["status"]!["conditions"]!.ToJsonString().Contains(
@@ -60,8 +54,7 @@ public sealed class FaultTests(Platform platform) : IDisposable
     public async Task Operator_that_is_upgraded_or_made_anew_restarts_no_broker_and_deletes_no_topic()
     {
         await using var cluster = await platform.InstallClusterAsync(Values.Brokers(3));
-        await cluster.ApplyAsync(Values.Topic("orders", partitions: 3, replicas: 3, more: "deletionPolicy: Delete"));
-        await cluster.WaitAsync("Ready", "topic/orders");
+        await cluster.CreateTopicAsync("orders", partitions: 3, replicas: 3, more: "deletionPolicy: Delete");
         var before = await cluster.PodsAsync();
         var topic = await cluster.GetAsync("topic/orders");
         var load = await cluster.StartLoadAsync("orders", partitions: 3, minIsr: 3);
@@ -89,8 +82,7 @@ public sealed class FaultTests(Platform platform) : IDisposable
     /// <summary>The operator that runs now does what is asked: it has looked at the cluster and its topics.</summary>
     private static async Task AssertAlignedAsync(ClusterUnderTest cluster, string proof)
     {
-        await cluster.ApplyAsync(Values.Topic(proof, replicas: 3));
-        await cluster.WaitAsync("Ready", $"topic/{proof}");
+        await cluster.CreateTopicAsync(proof, replicas: 3);
         await cluster.UntilStableAsync(3);
     }
 

@@ -10,10 +10,8 @@ public sealed class InstallationTests(Platform platform)
     public async Task Both_charts_lead_to_a_topic_and_a_group_that_clients_use()
     {
         await using var cluster = await platform.InstallClusterAsync(Values.Brokers(3));
-        await cluster.ApplyAsync(Values.Topic("orders", partitions: 6, replicas: 3));
-        await cluster.ApplyAsync(Values.Group("billing", "orders"));
-        await cluster.WaitAsync("Ready", "topic/orders");
-        await cluster.WaitAsync("Ready", "consumergroup/billing");
+        await cluster.CreateTopicAsync("orders", partitions: 6, replicas: 3);
+        await cluster.CreateGroupAsync("billing", "orders");
 
         await cluster.ShellAsync("seq 1 500 | /app/weir produce orders");
         await cluster.UntilAsync(

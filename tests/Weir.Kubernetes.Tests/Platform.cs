@@ -134,6 +134,24 @@ public sealed class ClusterUnderTest(Platform platform, string ns) : IAsyncDispo
     public Task<string> ApplyAsync(string manifest) =>
         platform.Kubectl.RunWithInputAsync(manifest, "--namespace", ns, "apply", "--filename", "-");
 
+    /// <summary>Applies a topic and waits until it is ready.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="partitions">Partitions.</param>
+    /// <param name="replicas">Replicas of each.</param>
+    /// <param name="more">Further fields of its specification, as YAML.</param>
+    public async Task CreateTopicAsync(string name, int partitions = 1, int replicas = 1, string more = "")
+    {
+        await ApplyAsync(Values.Topic(name, partitions, replicas, more));
+        await WaitAsync("Ready", $"topic/{name}");
+    }
+
+    /// <summary>Applies a keyed group and waits until it is ready.</summary>
+    public async Task CreateGroupAsync(string name, string topic, string more = "")
+    {
+        await ApplyAsync(Values.Group(name, topic, more));
+        await WaitAsync("Ready", $"consumergroup/{name}");
+    }
+
     /// <summary>kubectl wait, which says what it saw if it waited in vain.</summary>
     public async Task WaitAsync(string condition, string resource)
     {

@@ -10,12 +10,11 @@ public sealed class PolicyTests(Platform platform)
     public async Task Data_goes_with_a_topic_only_where_its_policy_says_so()
     {
         await using var cluster = await InstallAsync();
-        await cluster.ApplyAsync(Values.Topic("kept", more: "deletionPolicy: Retain"));
-        await cluster.ApplyAsync(Values.Topic("gone", more: "deletionPolicy: Delete"));
-        await cluster.ApplyAsync(Values.Topic("full", more: "deletionPolicy: Delete\n  deleteOnlyIfEmpty: true"));
+        await cluster.CreateTopicAsync("kept", more: "deletionPolicy: Retain");
+        await cluster.CreateTopicAsync("gone", more: "deletionPolicy: Delete");
+        await cluster.CreateTopicAsync("full", more: "deletionPolicy: Delete\n  deleteOnlyIfEmpty: true");
         foreach (var topic in (string[])["kept", "gone", "full"])
         {
-            await cluster.WaitAsync("Ready", $"topic/{topic}");
             await cluster.ShellAsync($"seq 1 100 | /app/weir produce {topic}");
         }
 
@@ -32,8 +31,7 @@ public sealed class PolicyTests(Platform platform)
         Assert.Equal(["kept"], await TopicsAsync(cluster));
 
         // The same resource again takes over what is there.
-        await cluster.ApplyAsync(Values.Topic("kept", more: "deletionPolicy: Retain"));
-        await cluster.WaitAsync("Ready", "topic/kept");
+        await cluster.CreateTopicAsync("kept", more: "deletionPolicy: Retain");
         Assert.Equal(100, Lines(await cluster.ShellAsync("/app/weir consume kept --output value")));
     }
 
@@ -41,10 +39,8 @@ public sealed class PolicyTests(Platform platform)
     public async Task Topic_that_somebody_deleted_is_restored_or_reported_as_its_policy_says()
     {
         await using var cluster = await InstallAsync();
-        await cluster.ApplyAsync(Values.Topic("restored"));
-        await cluster.ApplyAsync(Values.Topic("reported", more: "missingPolicy: Report"));
-        await cluster.WaitAsync("Ready", "topic/restored");
-        await cluster.WaitAsync("Ready", "topic/reported");
+        await cluster.CreateTopicAsync("restored");
+        await cluster.CreateTopicAsync("reported", more: "missingPolicy: Report");
         var first = await cluster.GetAsync("topic/restored");
 
         await cluster.ShellAsync("/app/weir topic delete restored && /app/weir topic delete reported");
@@ -62,10 +58,8 @@ public sealed class PolicyTests(Platform platform)
     public async Task Cluster_that_is_gone_holds_up_no_topic_and_no_group()
     {
         await using var cluster = await InstallAsync();
-        await cluster.ApplyAsync(Values.Topic("orders", more: "deletionPolicy: Delete"));
-        await cluster.ApplyAsync(Values.Group("billing", "orders", more: "deletionPolicy: Delete"));
-        await cluster.WaitAsync("Ready", "topic/orders");
-        await cluster.WaitAsync("Ready", "consumergroup/billing");
+        await cluster.CreateTopicAsync("orders", more: "deletionPolicy: Delete");
+        await cluster.CreateGroupAsync("billing", "orders", more: "deletionPolicy: Delete");
 
         await cluster.UninstallAsync();
         await cluster.KubectlAsync("delete", "topic/orders", "consumergroup/billing", "--timeout=60s");
@@ -81,12 +75,9 @@ public sealed class PolicyTests(Platform platform)
     public async Task Namespace_goes_with_everything_in_it_whatever_the_policies_are()
     {
         var cluster = await platform.InstallClusterAsync(Values.Brokers(1) + "  deletionProtection: true\n");
-        await cluster.ApplyAsync(Values.Topic("orders", more: "deletionPolicy: Delete"));
-        await cluster.ApplyAsync(Values.Topic("full", more: "deletionPolicy: Delete\n  deleteOnlyIfEmpty: true"));
-        await cluster.ApplyAsync(Values.Group("billing", "orders", more: "deletionPolicy: Delete"));
-        await cluster.WaitAsync("Ready", "topic/orders");
-        await cluster.WaitAsync("Ready", "topic/full");
-        await cluster.WaitAsync("Ready", "consumergroup/billing");
+        await cluster.CreateTopicAsync("orders", more: "deletionPolicy: Delete");
+        await cluster.CreateTopicAsync("full", more: "deletionPolicy: Delete\n  deleteOnlyIfEmpty: true");
+        await cluster.CreateGroupAsync("billing", "orders", more: "deletionPolicy: Delete");
         await cluster.ShellAsync("seq 1 100 | /app/weir produce full");
 
         await platform.Kubectl.RunAsync("delete", "namespace", cluster.Namespace, "--timeout=120s");

@@ -7,24 +7,17 @@ namespace Weir.Kubernetes.Tests;
 [Collection(nameof(PlatformTests))]
 public sealed class RollingRestartTests(Platform platform)
 {
-    private const string NewSetting = """
-          config:
-            RetentionInterval: "00:00:20"
-
-        """;
-
     [Theory]
     [InlineData(true)]
     [InlineData(false, Explicit = true)]
     public async Task Change_of_a_setting_under_load_restarts_every_broker_and_loses_nothing(bool isOperatorKilled)
     {
         await using var cluster = await platform.InstallClusterAsync(Values.Brokers(3));
-        await cluster.ApplyAsync(Values.Topic("orders", partitions: 6, replicas: 3));
-        await cluster.WaitAsync("Ready", "topic/orders");
+        await cluster.CreateTopicAsync("orders", partitions: 6, replicas: 3);
         var before = await cluster.PodsAsync();
         var load = await cluster.StartLoadAsync("orders", partitions: 6, minIsr: 2);
 
-        await cluster.UpgradeAsync(Values.Brokers(3) + NewSetting);
+        await cluster.UpgradeAsync(Values.Brokers(3) + Values.OtherSetting);
         if (isOperatorKilled)
         {
             await Eventually.HoldsAsync(
@@ -43,8 +36,7 @@ public sealed class RollingRestartTests(Platform platform)
     public async Task Setting_that_brokers_refuse_takes_one_down_and_the_right_one_brings_it_back()
     {
         await using var cluster = await platform.InstallClusterAsync(Values.Brokers(3));
-        await cluster.ApplyAsync(Values.Topic("orders", partitions: 3, replicas: 3));
-        await cluster.WaitAsync("Ready", "topic/orders");
+        await cluster.CreateTopicAsync("orders", partitions: 3, replicas: 3);
         var before = await cluster.PodsAsync();
         var load = await cluster.StartLoadAsync("orders", partitions: 3, minIsr: 2);
 
@@ -58,7 +50,7 @@ public sealed class RollingRestartTests(Platform platform)
             static seen => seen["status"]!["conditions"]!.ToJsonString().Contains("CrashLoopBackOff", StringComparison.Ordinal));
         Assert.Single((await cluster.PodsAsync()).Except(before));
 
-        await cluster.UpgradeAsync(Values.Brokers(3) + NewSetting);
+        await cluster.UpgradeAsync(Values.Brokers(3) + Values.OtherSetting);
         await cluster.UntilStableAsync(3);
         (await load.StopAsync()).AssertNothingLost();
     }

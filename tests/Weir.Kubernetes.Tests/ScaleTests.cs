@@ -13,8 +13,7 @@ public sealed class ScaleTests(Platform platform)
     public async Task From_three_to_five_and_back_under_load_loses_nothing_and_leaves_nothing_behind(bool isOperatorKilled)
     {
         await using var cluster = await platform.InstallClusterAsync(Values.Brokers(3));
-        await cluster.ApplyAsync(Values.Topic("orders", partitions: 6, replicas: 3));
-        await cluster.WaitAsync("Ready", "topic/orders");
+        await cluster.CreateTopicAsync("orders", partitions: 6, replicas: 3);
         var load = await cluster.StartLoadAsync("orders", partitions: 6, minIsr: 2);
 
         await cluster.KubectlAsync("scale", "weircluster/w", "--replicas=5");
@@ -23,8 +22,7 @@ public sealed class ScaleTests(Platform platform)
         var first = await cluster.PodsAsync();
 
         // Five brokers share it.
-        await cluster.ApplyAsync(Values.Topic("wide", partitions: 10, replicas: 3));
-        await cluster.WaitAsync("Ready", "topic/wide");
+        await cluster.CreateTopicAsync("wide", partitions: 10, replicas: 3);
         Assert.Equal(5, (await HoldersAsync(cluster)).Count);
         var wideLoad = await cluster.StartLoadAsync("wide", partitions: 10, minIsr: 2);
 
@@ -46,8 +44,7 @@ public sealed class ScaleTests(Platform platform)
     public async Task Scale_in_below_the_replicas_of_a_topic_waits_and_is_called_off_by_scaling_out_again()
     {
         await using var cluster = await platform.InstallClusterAsync(Values.Brokers(3));
-        await cluster.ApplyAsync(Values.Topic("orders", partitions: 3, replicas: 3));
-        await cluster.WaitAsync("Ready", "topic/orders");
+        await cluster.CreateTopicAsync("orders", partitions: 3, replicas: 3);
         var before = await cluster.PodsAsync();
 
         await cluster.KubectlAsync("scale", "weircluster/w", "--replicas=2");

@@ -14,6 +14,13 @@ internal static class Values
 
         """;
 
+    /// <summary>A setting that restarts the brokers; it goes after <see cref="Brokers"/>.</summary>
+    public const string OtherSetting = """
+          config:
+            RetentionInterval: "00:00:20"
+
+        """;
+
     public static string Topic(string name, int partitions = 1, int replicas = 1, string more = "") => $$"""
         apiVersion: weir.dev/v1alpha1
         kind: Topic
