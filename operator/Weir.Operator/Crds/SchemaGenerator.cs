@@ -170,7 +170,6 @@ internal sealed class SchemaGenerator(DocumentationFile documentation)
             schema["x-kubernetes-list-map-keys"] = keys.Keys.Cast<object>().ToList();
         }
 
-        // Those that may become empty are merged as a whole, as objects are.
         if (property.GetCustomAttribute<XListTypeAttribute>() is { } listType)
         {
             schema["x-kubernetes-list-type"] = listType.Type;
