@@ -49,7 +49,17 @@ public sealed class LoopFileSystem : IDisposable
 
     public void Mount() => Machine.Run("mount", "-o", "loop", _image, MountPoint);
 
-    public void Unmount() => Unmount(MountPoint);
+    /// <summary>
+    /// Returns when the file system is gone. A process that has mounts of its own may have a copy of this one: what is
+    /// mounted before that is let go would be the same file system, still without power.
+    /// </summary>
+    public void Unmount()
+    {
+        Unmount(MountPoint);
+        Assert.True(
+            SpinWait.SpinUntil(() => Machine.Run("losetup", "--associated", _image).Length == 0, Patience),
+            $"somebody else still has {MountPoint} mounted");
+    }
 
     /// <summary>Everything that was not synced is gone; every call fails until it is unmounted and mounted.</summary>
     public void CutPower() => Machine.CutPower(MountPoint);

@@ -59,6 +59,30 @@ public sealed class TestClusterTests
     }
 
     [Fact]
+    public async Task Disk_that_lost_power_comes_back_when_processes_with_mounts_of_their_own_let_it_go()
+    {
+        using var disk = new LoopFileSystem(megabytes: 16);
+        using var holder = Process.Start(new ProcessStartInfo("unshare", ["--mount", "sh", "-c", "echo has it; read end"])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        })!;
+        Assert.Equal("has it", await holder.StandardOutput.ReadLineAsync(Token));
+        disk.CutPower();
+        var restart = Task.Run(
+            () =>
+            {
+                disk.Unmount();
+                disk.Mount();
+            },
+            Token);
+        await Eventually.HoldsAsync("the disk is unmounted", () => !disk.IsMounted || restart.IsCompleted);
+        await holder.StandardInput.WriteLineAsync();
+        await restart;
+        await File.WriteAllTextAsync(Path.Combine(disk.MountPoint, "file"), "written", Token);
+    }
+
+    [Fact]
     public async Task Broker_that_is_stopped_wiped_or_killed_starts_again_at_its_address()
     {
         await using var cluster = await TestCluster.StartAsync(new TestClusterOptions { Brokers = 1, AreIndependent = true });

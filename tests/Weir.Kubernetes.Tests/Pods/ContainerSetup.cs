@@ -121,8 +121,13 @@ internal static partial class ContainerSetup
             script.Append("mount -o remount,bind,ro $root\n");
         }
 
+        // What it leaves behind it lets go: this machine's file systems, which others may want to unmount.
         script.Append(CultureInfo.InvariantCulture, $"""
-            exec chroot $root setpriv --reuid {user} --regid {group} --groups {owner} --no-new-privs --bounding-set=-all \
+            cd $root
+            pivot_root . .
+            umount --lazy .
+            cd /
+            exec setpriv --reuid {user} --regid {group} --groups {owner} --no-new-privs --bounding-set=-all \
               --inh-caps=-all sh -c 'cd /app; exec "$@"' sh {string.Join(' ', command.Select(Quote))}
 
             """);

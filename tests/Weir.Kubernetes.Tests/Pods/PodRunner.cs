@@ -47,7 +47,7 @@ public sealed class PodRunner : IAsyncDisposable
     {
         plane.Require();
         Machine.RequireRoot();
-        foreach (var tool in (string[])["ip", "nft", "nsenter", "unshare", "setpriv", "chroot", "mount"])
+        foreach (var tool in (string[])["ip", "nft", "nsenter", "unshare", "setpriv", "pivot_root", "mount"])
         {
             Machine.RequireTool(tool);
         }
