@@ -83,6 +83,23 @@ public sealed class WorkQueueTests
     }
 
     [Fact]
+    public void Keys_that_may_be_late_come_together_and_none_is_early()
+    {
+        var clock = new TestClock();
+        using var queue = Create(clock);
+        var slack = TimeSpan.FromSeconds(2);
+        queue.AddAfter("a", TimeSpan.FromSeconds(60.1), slack);
+        queue.AddAfter("b", TimeSpan.FromSeconds(61.9), slack);
+        queue.AddAfter("c", TimeSpan.FromSeconds(62.1), slack);
+        clock.Advance(TimeSpan.FromSeconds(61.9));
+        Assert.Equal(0, queue.Depth);
+        clock.Advance(TimeSpan.FromSeconds(0.1));
+        Assert.Equal(2, queue.Depth);
+        clock.Advance(slack);
+        Assert.Equal(3, queue.Depth);
+    }
+
+    [Fact]
     public async Task Key_is_not_lost_with_a_worker_that_was_cancelled()
     {
         using var queue = Create(new TestClock());

@@ -188,7 +188,7 @@ internal sealed class Controller<T> : ILeaderTask, IDisposable
             Queue.Forget(key);
             if (again is { } wait)
             {
-                Queue.AddAfter(key, wait * (0.9 + 0.2 * _random()));
+                Queue.AddAfter(key, wait * (0.9 + 0.2 * _random()), slack: wait / 30);
             }
 
             _metrics.CountReconciliation(KubeResource<T>.Kind, isSuccess: true, _time.GetElapsedTime(started));

@@ -67,7 +67,13 @@ internal sealed class WorkQueue<TKey> : IDisposable
     }
 
     /// <summary>Adds a key after a time. Of several times the earliest counts.</summary>
-    public void AddAfter(TKey key, TimeSpan delay)
+    /// <param name="key">The key.</param>
+    /// <param name="delay">The time.</param>
+    /// <param name="slack">
+    /// How much later it may be. Keys with the same slack come in groups, so that a process with many of them and nothing to do
+    /// wakes up rarely.
+    /// </param>
+    public void AddAfter(TKey key, TimeSpan delay, TimeSpan slack = default)
     {
         lock (_lock)
         {
@@ -78,6 +84,11 @@ internal sealed class WorkQueue<TKey> : IDisposable
             }
 
             var due = _time.GetUtcNow() + delay;
+            if (slack > TimeSpan.Zero)
+            {
+                due += TimeSpan.FromTicks((slack.Ticks - (due.UtcTicks % slack.Ticks)) % slack.Ticks);
+            }
+
             if (!_due.TryGetValue(key, out var present) || due < present)
             {
                 _due[key] = due;
