@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json.Nodes;
 using Weir.Client;
 using Weir.Operator.Tests.Support;
@@ -39,6 +40,25 @@ public sealed class GroupTests
         var path = bed.PutGroup("billing", """{"topics":["orders"],"lag":{"maxRecords":3}}""");
         await bed.Server.WaitForConditionAsync(path, "LagHealthy", "False", "TooManyRecords");
         await bed.Server.WaitForConditionAsync(path, "Ready", "True");
+    }
+
+    [Fact]
+    public async Task Lag_that_is_not_known_any_more_is_no_figure()
+    {
+        await using var bed = await OperatorBed.CreateAsync();
+        await using (var client = await bed.Broker.ConnectAsync())
+        {
+            await FillAsync(client, "orders", 5);
+        }
+
+        bed.Run();
+        var path = bed.PutGroup("billing", """{"topics":["orders"]}""");
+        await bed.Server.WaitForConditionAsync(path, "Ready", "True");
+        Assert.Contains("weir_operator_group_lag_records{namespace=\"ns\",name=\"billing\"} 5\n", await FiguresAsync(bed), StringComparison.Ordinal);
+        await bed.Broker.StopAsync();
+        bed.Server.Change(path, static item => item["metadata"]!["annotations"] = new JsonObject { ["look"] = "again" });
+        await bed.Server.WaitForConditionAsync(path, "Ready", "Unknown", "BrokersUnreachable");
+        Assert.DoesNotContain("weir_operator_group_lag_records{", await FiguresAsync(bed), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -183,5 +203,12 @@ public sealed class GroupTests
         {
             await producer.SendAsync(new OutgoingRecord { Value = new byte[10] }, Token);
         }
+    }
+
+    private static async Task<string> FiguresAsync(OperatorBed bed)
+    {
+        using var text = new MemoryStream();
+        await bed.Metrics.Registry.CollectAndExportAsTextAsync(text, Token);
+        return Encoding.UTF8.GetString(text.ToArray());
     }
 }

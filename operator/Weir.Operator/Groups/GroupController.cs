@@ -65,7 +65,7 @@ internal sealed class GroupController(
     public Task<ReconciliationResult<V1Alpha1ConsumerGroup>> DeletedAsync(
         V1Alpha1ConsumerGroup entity, CancellationToken cancellationToken)
     {
-        access.Runtime.Metrics.RemoveLag(entity.Metadata.NamespaceProperty, entity.Metadata.Name);
+        ShowLag(entity, null);
         statuses.Forget(entity);
         return Task.FromResult(ReconciliationResult<V1Alpha1ConsumerGroup>.Success(entity));
     }
@@ -143,8 +143,7 @@ internal sealed class GroupController(
         status.GroupId = live!.GroupId.ToString();
         status.ManagedConfig = intent.Configs.Count > 0 ? [.. intent.Configs.Keys.Order(StringComparer.Ordinal)] : null;
         LagFigures.Show(status, await admin.DescribeGroupAsync(intent.Name, cancellationToken));
-        access.Runtime.Metrics.SetLag(
-            entity.Metadata.NamespaceProperty, entity.Metadata.Name, status.Lag?.Records, status.Lag?.AgeSeconds);
+        ShowLag(entity, status.Lag);
         var ready = StatusConditions.Create(ConditionTypes.Ready, true, "Synced", "the group is as specified");
         Condition[] all = LagFigures.Judge(entity.Spec.Lag, status.Lag) is { } lag ? [ready, lag] : [ready];
         await statuses.WriteAsync(entity, status, all, cancellationToken);
@@ -199,9 +198,13 @@ internal sealed class GroupController(
         Configs = intent.Configs.ToDictionary(static pair => pair.Key, static pair => (string?)pair.Value),
     };
 
+    private void ShowLag(V1Alpha1ConsumerGroup entity, LagStatus? lag) => access.Runtime.Metrics.SetLag(
+        entity.Metadata.NamespaceProperty, entity.Metadata.Name, lag?.Records, lag?.AgeSeconds);
+
     private async Task<ReconciliationResult<V1Alpha1ConsumerGroup>> StopAsync(
         V1Alpha1ConsumerGroup entity, ConsumerGroupStatus status, Condition condition, CancellationToken cancellationToken)
     {
+        ShowLag(entity, null);
         if (entity.Spec.DeletionPolicy != "Delete")
         {
             await finalizers.RemoveAsync(entity, GroupFinalizer.Name, cancellationToken);
@@ -219,6 +222,7 @@ internal sealed class GroupController(
         V1Alpha1ConsumerGroup entity, ConsumerGroupStatus status, Exception e, ClusterConnection connection,
         CancellationToken cancellationToken)
     {
+        ShowLag(entity, null);
         if (e is WeirException { Code: ErrorCode.UnknownGroup or ErrorCode.GroupExists })
         {
             connection.Invalidate();

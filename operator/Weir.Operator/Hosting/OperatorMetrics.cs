@@ -75,22 +75,22 @@ internal sealed class OperatorMetrics
 
     public void SetResources(string kind, int count) => _resources.WithLabels(kind).Set(count);
 
-    public void SetLag(string ns, string name, long? records, double? seconds)
+    /// <summary>Sets a group's lag. What is not known, null, is no figure: an old one would look like a present one.</summary>
+    public void SetLag(string ns, string name, long? records, long? seconds)
     {
-        if (records is { } count)
-        {
-            _lag.WithLabels(ns, name).Set(count);
-        }
+        Set(_lag, records);
+        Set(_lagAge, seconds);
 
-        if (seconds is { } age)
+        void Set(Gauge gauge, long? value)
         {
-            _lagAge.WithLabels(ns, name).Set(age);
+            if (value is { } known)
+            {
+                gauge.WithLabels(ns, name).Set(known);
+            }
+            else
+            {
+                gauge.RemoveLabelled(ns, name);
+            }
         }
-    }
-
-    public void RemoveLag(string ns, string name)
-    {
-        _lag.RemoveLabelled(ns, name);
-        _lagAge.RemoveLabelled(ns, name);
     }
 }

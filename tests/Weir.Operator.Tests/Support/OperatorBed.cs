@@ -25,6 +25,9 @@ public sealed class OperatorBed : IAsyncDisposable
 
     public TestBroker Broker { get; }
 
+    /// <summary>What the operator that runs last has counted.</summary>
+    internal OperatorMetrics Metrics { get; private set; } = new();
+
     /// <summary>Image of brokers whose specification names none.</summary>
     public string BrokerImage { get; set; } = "registry:5000/weir:1";
 
@@ -52,10 +55,10 @@ public sealed class OperatorBed : IAsyncDisposable
 
     public void Run()
     {
-        var metrics = new OperatorMetrics();
-        var runtime = new OperatorRuntime(TimeProvider.System, static () => 0.5, metrics, NullLogger.Instance);
+        Metrics = new OperatorMetrics();
+        var runtime = new OperatorRuntime(TimeProvider.System, static () => 0.5, Metrics, NullLogger.Instance);
         _parts = new OperatorParts(
-            Server.Connect(TimeProvider.System, metrics), new OperatorOptions { BrokerImage = BrokerImage }, runtime,
+            Server.Connect(TimeProvider.System, Metrics), new OperatorOptions { BrokerImage = BrokerImage }, runtime,
             NullLoggerFactory.Instance, _ => Broker.Address,
             access => IsUsual ? access : access with
             {
