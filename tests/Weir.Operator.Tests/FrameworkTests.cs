@@ -246,6 +246,16 @@ public sealed class FrameworkTests
         await running;
     }
 
+    /// <summary>A reset with a time to live of a day would be there for hours more.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void Entity_comes_back_no_later_than_its_pass_asked_for(double random)
+    {
+        var (delay, slack) = Controller<V1Alpha1Topic>.Spread(TimeSpan.FromDays(1), random);
+        Assert.InRange(delay + slack, TimeSpan.FromHours(18), TimeSpan.FromDays(1));
+    }
+
     private static async Task<V1Alpha1Topic> PutAsync(ApiServer server, KubeResource<V1Alpha1Topic> resource)
     {
         server.Put(OperatorBed.Topics + "a", new JsonObject

@@ -83,6 +83,17 @@ public sealed class WorkQueueTests
     }
 
     [Fact]
+    public void Clock_that_is_set_back_delays_no_key()
+    {
+        var clock = new TestClock();
+        using var queue = Create(clock);
+        queue.AddAfter("a", TimeSpan.FromSeconds(60));
+        clock.SetBack = TimeSpan.FromHours(1);
+        clock.Advance(TimeSpan.FromSeconds(60));
+        Assert.Equal(1, queue.Depth);
+    }
+
+    [Fact]
     public void Keys_that_may_be_late_come_together_and_none_is_early()
     {
         var clock = new TestClock();

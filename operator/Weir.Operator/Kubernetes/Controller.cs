@@ -16,7 +16,7 @@ internal sealed record ControllerOptions
     /// <summary>Longest time of one pass.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(2);
 
-    /// <summary>Every entity is looked at so often, each at its own moment.</summary>
+    /// <summary>Longest time between two looks at an entity.</summary>
     public TimeSpan Resync { get; init; } = TimeSpan.FromSeconds(60);
 }
 
@@ -80,6 +80,10 @@ internal sealed class Controller<T> : ILeaderTask, IDisposable
     }
 
     public void Dispose() => Queue.Dispose();
+
+    /// <summary>When an entity comes back: not all at the same moment, but in groups, and never later than was asked for.</summary>
+    internal static (TimeSpan Delay, TimeSpan Slack) Spread(TimeSpan wait, double random) =>
+        (wait * (0.8 + (0.15 * random)), wait / 30);
 
     /// <summary>One pass over an entity, as a worker makes it.</summary>
     internal async Task<TimeSpan?> ProcessAsync(ObjectKey key, CancellationToken cancellationToken)
@@ -188,7 +192,8 @@ internal sealed class Controller<T> : ILeaderTask, IDisposable
             Queue.Forget(key);
             if (again is { } wait)
             {
-                Queue.AddAfter(key, wait * (0.9 + 0.2 * _random()), slack: wait / 30);
+                var (delay, slack) = Spread(wait, _random());
+                Queue.AddAfter(key, delay, slack);
             }
 
             _metrics.CountReconciliation(KubeResource<T>.Kind, isSuccess: true, _time.GetElapsedTime(started));

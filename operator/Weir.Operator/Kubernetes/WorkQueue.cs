@@ -30,10 +30,11 @@ internal sealed class WorkQueue<TKey> : IDisposable
     private readonly Dictionary<TKey, long> _dirty = [];
     private readonly HashSet<TKey> _processing = [];
     private readonly Dictionary<TKey, int> _failures = [];
-    private readonly PriorityQueue<TKey, DateTimeOffset> _later = new();
-    private readonly Dictionary<TKey, DateTimeOffset> _due = [];
+    private readonly PriorityQueue<TKey, TimeSpan> _later = new();
+    private readonly Dictionary<TKey, TimeSpan> _due = [];
     private readonly Queue<TaskCompletionSource<TKey>> _takers = new();
     private readonly ITimer _timer;
+    private readonly long _started;
 
     public WorkQueue(string name, WorkQueueOptions options, TimeProvider time, Func<double> random, OperatorMetrics metrics)
     {
@@ -42,6 +43,7 @@ internal sealed class WorkQueue<TKey> : IDisposable
         _time = time;
         _random = random;
         _metrics = metrics;
+        _started = time.GetTimestamp();
         _timer = time.CreateTimer(_ => OnTimer(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -56,6 +58,9 @@ internal sealed class WorkQueue<TKey> : IDisposable
             }
         }
     }
+
+    /// <summary>Since the queue was made: a clock that is set forward or back changes no wait.</summary>
+    private TimeSpan Now => _time.GetElapsedTime(_started);
 
     /// <summary>Adds a key, to be worked on as soon as a worker is free.</summary>
     public void Add(TKey key)
@@ -83,10 +88,10 @@ internal sealed class WorkQueue<TKey> : IDisposable
                 return;
             }
 
-            var due = _time.GetUtcNow() + delay;
+            var due = Now + delay;
             if (slack > TimeSpan.Zero)
             {
-                due += TimeSpan.FromTicks((slack.Ticks - (due.UtcTicks % slack.Ticks)) % slack.Ticks);
+                due += TimeSpan.FromTicks((slack.Ticks - (due.Ticks % slack.Ticks)) % slack.Ticks);
             }
 
             if (!_due.TryGetValue(key, out var present) || due < present)
@@ -208,7 +213,7 @@ internal sealed class WorkQueue<TKey> : IDisposable
     {
         lock (_lock)
         {
-            var now = _time.GetUtcNow();
+            var now = Now;
             while (_later.TryPeek(out var key, out var due) && due <= now)
             {
                 _later.Dequeue();
@@ -229,7 +234,7 @@ internal sealed class WorkQueue<TKey> : IDisposable
     {
         if (_later.TryPeek(out _, out var due))
         {
-            var wait = due - _time.GetUtcNow();
+            var wait = due - Now;
             _timer.Change(wait < TimeSpan.Zero ? TimeSpan.Zero : wait, Timeout.InfiniteTimeSpan);
         }
     }

@@ -8,6 +8,13 @@ public sealed class TestClock : FakeTimeProvider
 {
     private readonly Channel<TimeSpan> _timers = Channel.CreateUnbounded<TimeSpan>();
 
+    /// <summary>How far somebody has set the clock back; timers and timestamps do not follow it.</summary>
+    public TimeSpan SetBack { get; set; }
+
+    public override DateTimeOffset GetUtcNow() => base.GetUtcNow() - SetBack;
+
+    public override long GetTimestamp() => base.GetUtcNow().Ticks;
+
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
         var timer = base.CreateTimer(callback, state, dueTime, period);
