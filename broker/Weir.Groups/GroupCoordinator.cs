@@ -27,6 +27,7 @@ public sealed class GroupCoordinator
     private readonly Queue<List<byte[]>> _unwritten = new();
     private readonly LinkedList<Refuse> _unanswered = new();
     private readonly SnapshotRound _snapshots;
+    private readonly ListeningClock _listening = new();
     private bool _hasActivated;
     private bool _isEnded;
     private int _depth;
@@ -55,6 +56,9 @@ public sealed class GroupCoordinator
 
     /// <summary>Sizes.</summary>
     internal CoordinatorOptions Options { get; }
+
+    /// <summary>As <see cref="IGroupContext.ListeningMs"/>.</summary>
+    internal long ListeningMs => _listening.NowMs;
 
     /// <summary>The metadata that it goes by.</summary>
     internal MetadataImage Image { get; private set; }
@@ -129,6 +133,7 @@ public sealed class GroupCoordinator
     /// <summary>Does what is due.</summary>
     public void Tick() => Run(() =>
     {
+        _listening.Tick(_host.NowMs);
         if (IsBlocked)
         {
             return;

@@ -39,6 +39,8 @@ internal sealed class GroupSlot : IGroupContext
 
     public long NowMs => _host.NowMs;
 
+    public long ListeningMs => _coordinator.ListeningMs;
+
     public long WallClockMs => _host.WallClockMs;
 
     /// <summary>Applies a record that was read from the log.</summary>

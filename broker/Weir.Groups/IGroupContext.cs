@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Weir.Metadata;
+using Weir.Metadata.Control;
 using Weir.Protocol.Errors;
 using Weir.Protocol.Messages;
 using Weir.Protocol.Wire;
@@ -58,6 +59,9 @@ public interface IGroupContext
 
     /// <summary>A clock that never goes back, in milliseconds: for timeouts.</summary>
     long NowMs { get; }
+
+    /// <summary>Time in which the coordinator took in what members sent (<see cref="ListeningClock"/>), in milliseconds.</summary>
+    long ListeningMs { get; }
 
     /// <summary>Unix milliseconds: for what is kept or shown.</summary>
     long WallClockMs { get; }

@@ -115,6 +115,14 @@ internal sealed class TestCoordinator : IGroupHost, IGroupLog
         }
     }
 
+    /// <summary>Lets time pass in which the coordinator stands still.</summary>
+    public void Stall(long ms)
+    {
+        NowMs += ms;
+        Coordinator.Tick();
+        Settle();
+    }
+
     /// <summary>The coordinator fails, and another one begins with what it has written, or with the first records of that.</summary>
     public void Fail(int? records = null)
     {

@@ -201,7 +201,7 @@ public sealed class SimulatedBroker : IEndpoint, IReplicaHost, IPeerNetwork
                 if (code == ErrorCode.ConnectionLost && nodeId != NodeId)
                 {
                     Node?.Quorum.OnPeerLost(nodeId, NowMs);
-                    Node?.Controller.OnPeerLost(nodeId, NowMs);
+                    Node?.Controller.OnPeerLost(nodeId);
                 }
 
                 onReply(new PeerReply<TResponse>(null, code, code.ToString()));

@@ -52,7 +52,7 @@ internal sealed class QueueGroup : Group
         FindStarts();
         foreach (var member in _work.Members.Values.ToList())
         {
-            var silent = Context.NowMs - member.HeardAtMs;
+            var silent = Context.ListeningMs - member.HeardAtMs;
             if (silent > Settings.SessionTimeoutMs)
             {
                 Fence(member, $"it was silent for {silent} ms");
@@ -96,7 +96,7 @@ internal sealed class QueueGroup : Group
         }
 
         member.Session = session;
-        member.HeardAtMs = Context.NowMs;
+        member.HeardAtMs = Context.ListeningMs;
         member.StuckForMs = 0;
         member.MaxInFlight = request.MaxInFlight <= 0 ? DefaultInFlight : Math.Min(request.MaxInFlight, MaxInFlight);
         member.MaxInFlightBytes = request.MaxInFlightBytes <= 0
@@ -117,7 +117,7 @@ internal sealed class QueueGroup : Group
     {
         if (TryFind(request.MemberId, refuse, out var member))
         {
-            member.HeardAtMs = Context.NowMs;
+            member.HeardAtMs = Context.ListeningMs;
             member.StuckForMs = request.StuckForMs;
             reply(new GroupHeartbeatResponse { MemberEpoch = 1 });
         }
@@ -138,7 +138,7 @@ internal sealed class QueueGroup : Group
     {
         if (TryFind(request.MemberId, refuse, out var member))
         {
-            member.HeardAtMs = Context.NowMs;
+            member.HeardAtMs = Context.ListeningMs;
             var failures = _settling.Settle(member, request.Settlements);
             reply(new SettleResponse { Failures = [.. failures.Take(ProtocolLimits.SettlementsPerRequest)] });
             GoOn();
@@ -185,7 +185,7 @@ internal sealed class QueueGroup : Group
         [
             .. _work.Members.Values.OrderBy(static member => member.JoinedAtMs).Select(member =>
             {
-                var silent = Context.NowMs - member.HeardAtMs;
+                var silent = Context.ListeningMs - member.HeardAtMs;
                 var stuck = member.StuckForMs > 0 ? member.StuckForMs + silent : 0;
                 return new MemberDescription
                 {

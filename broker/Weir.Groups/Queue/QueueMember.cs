@@ -14,7 +14,7 @@ internal sealed class QueueMember(Guid id, string? instanceId, string name, long
     /// <summary>Its connection; null while it has none.</summary>
     public IGroupSession? Session { get; set; }
 
-    /// <summary>When it was last heard of.</summary>
+    /// <summary>When it was last heard of, as of <see cref="IGroupContext.ListeningMs"/>.</summary>
     public long HeardAtMs { get; set; }
 
     /// <summary>How long its oldest record was being handled when it was last heard of.</summary>

@@ -244,7 +244,7 @@ internal sealed class StreamGroup(GroupImage declaration, IGroupContext context)
 
     private void Hear(StreamMember member, long stuckForMs)
     {
-        member.HeardAtMs = Context.NowMs;
+        member.HeardAtMs = Context.ListeningMs;
         member.StuckForMs = stuckForMs;
     }
 
@@ -265,7 +265,7 @@ internal sealed class StreamGroup(GroupImage declaration, IGroupContext context)
 
     private string? FindFault(StreamMember member)
     {
-        var silent = Context.NowMs - member.HeardAtMs;
+        var silent = Context.ListeningMs - member.HeardAtMs;
         if (silent > Settings.SessionTimeoutMs)
         {
             return $"it was silent for {silent} ms";
@@ -419,7 +419,7 @@ internal sealed class StreamGroup(GroupImage declaration, IGroupContext context)
 
     private MemberDescription DescribeMember(StreamMember member)
     {
-        var silent = Context.NowMs - member.HeardAtMs;
+        var silent = Context.ListeningMs - member.HeardAtMs;
         var stuck = member.StuckForMs > 0 ? member.StuckForMs + silent : 0;
         return new MemberDescription
         {

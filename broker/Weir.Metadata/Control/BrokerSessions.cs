@@ -3,32 +3,33 @@ namespace Weir.Metadata.Control;
 /// <summary>When each broker must show next that it lives. Kept in memory by the active controller alone.</summary>
 internal sealed class BrokerSessions(ControllerOptions options)
 {
-    private readonly Dictionary<int, Session> _sessions = [];
+    private readonly ListeningClock _clock = new();
+    private readonly Dictionary<int, long> _deadlines = [];
+
+    /// <summary>The time is so late: what arrived before was taken in.</summary>
+    public void Tick(long nowMs) => _clock.Tick(nowMs);
 
     /// <summary>A new controller does not know when brokers were last heard of: each gets a new session.</summary>
-    public void StartAll(IEnumerable<BrokerImage> brokers, long nowMs)
+    public void StartAll(IEnumerable<BrokerImage> brokers)
     {
-        _sessions.Clear();
+        _deadlines.Clear();
         foreach (var broker in brokers)
         {
-            Start(broker.NodeId, broker.BrokerEpoch, nowMs);
+            Renew(broker.NodeId);
         }
     }
 
-    public void Start(int nodeId, long brokerEpoch, long nowMs) =>
-        _sessions[nodeId] = new Session(brokerEpoch, nowMs + options.SessionTimeoutMs);
+    /// <summary>A broker was heard of.</summary>
+    public void Renew(int nodeId) => _deadlines[nodeId] = _clock.NowMs + options.SessionTimeoutMs;
 
-    public void Renew(int nodeId, long brokerEpoch, long nowMs) => Start(nodeId, brokerEpoch, nowMs);
-
-    public void OnLost(int nodeId, long nowMs)
+    /// <summary>A broker's connections broke.</summary>
+    public void OnLost(int nodeId)
     {
-        if (_sessions.TryGetValue(nodeId, out var session))
+        if (_deadlines.TryGetValue(nodeId, out var deadline))
         {
-            _sessions[nodeId] = session with { DeadlineMs = Math.Min(session.DeadlineMs, nowMs + options.LostSessionMs) };
+            _deadlines[nodeId] = Math.Min(deadline, _clock.NowMs + options.LostSessionMs);
         }
     }
 
-    public bool IsAlive(int nodeId, long nowMs) => _sessions.TryGetValue(nodeId, out var session) && nowMs < session.DeadlineMs;
-
-    private readonly record struct Session(long BrokerEpoch, long DeadlineMs);
+    public bool IsAlive(int nodeId) => _deadlines.TryGetValue(nodeId, out var deadline) && _clock.NowMs < deadline;
 }

@@ -52,6 +52,7 @@ public sealed class ClusterController
     public void Tick(long nowMs)
     {
         _nowMs = nowMs;
+        _sessions.Tick(nowMs);
         FollowLeadership();
         AnswerCommitted();
         if (!IsActive)
@@ -68,7 +69,7 @@ public sealed class ClusterController
     }
 
     /// <summary>A broker's connections broke and cannot be opened again. Only a hint.</summary>
-    public void OnPeerLost(int nodeId, long nowMs) => _sessions.OnLost(nodeId, nowMs);
+    public void OnPeerLost(int nodeId) => _sessions.OnLost(nodeId);
 
     /// <summary>A broker joins.</summary>
     public void Receive(RegisterBrokerRequest request, long nowMs, Action<RegisterBrokerResponse> reply, Refuse refuse)
@@ -77,7 +78,7 @@ public sealed class ClusterController
         Propose(
             image =>
             {
-                var isAlive = _sessions.IsAlive(request.NodeId, nowMs);
+                var isAlive = _sessions.IsAlive(request.NodeId);
                 return MetadataController.RegisterBroker(image, request, isAlive);
             },
             () =>
@@ -93,7 +94,7 @@ public sealed class ClusterController
                 }
             },
             refuse,
-            onAppended: image => _sessions.Start(request.NodeId, image.FindBroker(request.NodeId)!.BrokerEpoch, nowMs));
+            onAppended: _ => _sessions.Renew(request.NodeId));
     }
 
     /// <summary>A broker lives.</summary>
@@ -114,7 +115,7 @@ public sealed class ClusterController
             return;
         }
 
-        _sessions.Renew(request.NodeId, request.BrokerEpoch, nowMs);
+        _sessions.Renew(request.NodeId);
         if (request.Intent == BrokerIntent.Stop)
         {
             if (!broker.Fenced)
@@ -343,7 +344,7 @@ public sealed class ClusterController
             _activeEpoch = _quorum.Epoch;
             _nextProducerId = _reservedProducerIds = 0;
             _nextBalanceMs = _nowMs + _options.BalanceIntervalMs;
-            _sessions.StartAll(_quorum.Latest.Brokers, _nowMs);
+            _sessions.StartAll(_quorum.Latest.Brokers);
             ControlEvents.Active(_logger, _activeEpoch);
         }
         else if (_activeEpoch >= 0 && (_quorum.Role != QuorumRole.Leader || _quorum.Epoch != _activeEpoch))
@@ -375,7 +376,7 @@ public sealed class ClusterController
     {
         foreach (var broker in _quorum.Latest.Brokers)
         {
-            if (!broker.Fenced && !_sessions.IsAlive(broker.NodeId, _nowMs))
+            if (!broker.Fenced && !_sessions.IsAlive(broker.NodeId))
             {
                 ControlEvents.Fencing(_logger, broker.NodeId, broker.BrokerEpoch);
                 TryAppend(image => MetadataController.FenceBroker(image, broker.NodeId));

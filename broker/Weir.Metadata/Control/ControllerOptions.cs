@@ -3,7 +3,10 @@ namespace Weir.Metadata.Control;
 /// <summary>Times of the controller. Safety rests on none of them.</summary>
 public sealed record ControllerOptions
 {
-    /// <summary>A broker that sends no heartbeat for this long is fenced: others lead its partitions. Default 1200 ms.</summary>
+    /// <summary>
+    /// A broker that sends no heartbeat for this long is fenced: others lead its partitions. Time in which the controller itself
+    /// stood still does not count. Default 1200 ms.
+    /// </summary>
     public int SessionTimeoutMs { get; init; } = 1200;
 
     /// <summary>

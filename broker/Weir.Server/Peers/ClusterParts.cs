@@ -248,7 +248,7 @@ internal sealed class ClusterParts : IAsyncDisposable
     private void OnUnreachable(int nodeId) => _metadataLoop.Post(() =>
     {
         Node.Quorum.OnPeerLost(nodeId, _metadataLoop.NowMs);
-        Node.Controller.OnPeerLost(nodeId, _metadataLoop.NowMs);
+        Node.Controller.OnPeerLost(nodeId);
     });
 
     /// <summary>

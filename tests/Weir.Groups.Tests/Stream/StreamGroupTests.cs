@@ -128,6 +128,17 @@ public sealed class StreamGroupTests
         Assert.Equal(ErrorCode.UnknownMember, zombie.Beat());
     }
 
+    /// <summary>What members sent meanwhile is read only afterwards.</summary>
+    [Fact]
+    public void Members_are_not_fenced_for_time_in_which_the_coordinator_stood_still()
+    {
+        var (coordinator, members) = Start(partitions: 2, members: 2);
+        Settle(members);
+        coordinator.Advance(1000);
+        coordinator.Stall(60_000);
+        Assert.All(members, static member => Assert.Equal(ErrorCode.None, member.Beat()));
+    }
+
     [Fact]
     public void Member_that_keeps_what_it_should_give_up_is_fenced_in_the_end()
     {
