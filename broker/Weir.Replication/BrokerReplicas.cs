@@ -123,7 +123,7 @@ public sealed class BrokerReplicas : IReplicaListener
     public void Scrub() => _scrubber.Tick();
 
     /// <summary>Looks for damage everywhere, once.</summary>
-    internal void ScrubAll() => _scrubber.RunRound();
+    internal void ScrubAll() => _scrubber.ReadAll();
 
     /// <summary>Reads batches that were checked, from the one on that holds an offset.</summary>
     /// <exception cref="LogCorruptException">There is damage on the way; the replica is given up until it is repaired.</exception>

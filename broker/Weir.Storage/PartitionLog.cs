@@ -388,6 +388,16 @@ public sealed class PartitionLog : IDisposable
         return _reader.Read(ref cursor, limitOffset, maxBytes);
     }
 
+    /// <summary>
+    /// As <see cref="Read"/>, but out of the file also what is still in memory: for who wants to know what the disk holds.
+    /// </summary>
+    /// <param name="cursor">Moves behind what is read.</param>
+    /// <param name="limitOffset">At most <see cref="DurableOffset"/>.</param>
+    /// <param name="maxBytes">At least one batch is read even if it is longer.</param>
+    /// <exception cref="LogCorruptException">A batch header on the way is damaged.</exception>
+    public LogSlice ReadFile(ref LogCursor cursor, long limitOffset, int maxBytes) =>
+        cursor.Offset >= limitOffset ? default : _reader.Read(ref cursor, limitOffset, maxBytes);
+
     /// <summary>Offset of the first record whose timestamp is at or after a time; the limit if there is none.</summary>
     public long FindOffset(long timestampMs, long limitOffset) =>
         _reader.FindByTimestamp(timestampMs, LogStartOffset, limitOffset);

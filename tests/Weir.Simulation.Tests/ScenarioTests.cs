@@ -79,6 +79,7 @@ public sealed class ScenarioTests
                 : scenario.Cluster.Brokers.First(broker => broker != scenario.Leader(0));
             FlipBit(scenario, victim, partition: 0);
             victim.ScrubAll();
+            Assert.Contains(victim.Node!.Replicas.Table.All, static replica => replica.DamagedFrom is not null);
             scenario.Require(
                 30_000, () => victim.Node?.Replicas.Table.All.All(static replica => replica.DamagedFrom is null) == true
                     && scenario.IsWhole(), "the damage is repaired");

@@ -7,7 +7,9 @@ namespace Weir.Replication.Fetching;
 /// Collects record batches for a peer. What comes from a file is checked first: a leader must not hand on what its disk has
 /// damaged.
 /// </summary>
-internal sealed class RecordBuffer(int maxBytes)
+/// <param name="maxBytes">How much it takes, but for a first batch that is longer.</param>
+/// <param name="fromFiles">Whether it reads the files also for what is still in memory, and so checks everything.</param>
+internal sealed class RecordBuffer(int maxBytes, bool fromFiles = false)
 {
     private byte[] _bytes = [];
 
@@ -30,7 +32,7 @@ internal sealed class RecordBuffer(int maxBytes)
         while (left > 0)
         {
             var next = cursor;
-            using var slice = log.Read(ref next, limitOffset, left);
+            using var slice = fromFiles ? log.ReadFile(ref next, limitOffset, left) : log.Read(ref next, limitOffset, left);
             if (slice.Length == 0 || (slice.Length > left && Length > 0))
             {
                 return;

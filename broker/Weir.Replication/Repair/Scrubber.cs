@@ -17,9 +17,6 @@ internal sealed class Scrubber(
     private long _lastMs = host.NowMs;
     private long _budget;
 
-    /// <summary>How often everything was read.</summary>
-    public long Rounds { get; private set; }
-
     /// <summary>Reads on as far as the budget goes.</summary>
     public void Tick()
     {
@@ -36,22 +33,27 @@ internal sealed class Scrubber(
         }
     }
 
-    /// <summary>Reads everything once, whatever the budget.</summary>
-    public void RunRound()
+    /// <summary>Reads everything from its beginning on, whatever the budget.</summary>
+    public void ReadAll()
     {
-        var round = Rounds;
-        while (Rounds == round && ReadPiece())
+        BeginRound();
+        while (_left.Count > 0)
         {
+            ReadPiece();
         }
+    }
+
+    private void BeginRound()
+    {
+        _left = new Queue<Replica>(replicas.InOrder);
+        _cursor = null;
     }
 
     private bool ReadPiece()
     {
         if (_left.Count == 0)
         {
-            _left = new Queue<Replica>(replicas.InOrder);
-            _cursor = null;
-            Rounds++;
+            BeginRound();
             if (_left.Count == 0)
             {
                 return false;
@@ -71,7 +73,7 @@ internal sealed class Scrubber(
             var start = replica.Log.LogStartOffset;
             var cursor = _cursor is { } present && present.Offset >= start ? present : replica.Log.Locate(start);
             var limit = replica.Log.DurableOffset;
-            var buffer = new RecordBuffer(PieceBytes);
+            var buffer = new RecordBuffer(PieceBytes, fromFiles: true);
             if (cursor.Offset < limit)
             {
                 buffer.Append(replica.Log, ref cursor, limit, PieceBytes);
