@@ -21,13 +21,13 @@ internal sealed class DeliveryLedger(string topic, ILogger logger)
 
     public void Succeed(int records) => Interlocked.Add(ref _acknowledged, records);
 
-    public void Fail(ProducerBatch batch, int partition, WeirException error)
+    public void Fail(FailedRecords records, int partition, WeirException error)
     {
-        Interlocked.Add(ref _failed, batch.RecordCount);
-        ClientLog.BatchFailed(logger, batch.RecordCount, topic, partition, error.Message);
-        if (batch.PostedRecords > 0)
+        Interlocked.Add(ref _failed, records.Count);
+        ClientLog.BatchFailed(logger, records.Count, topic, partition, error.Message);
+        if (records.PostedCount > 0)
         {
-            Report(new DeliveryFailure(topic, partition, batch.PostedRecords, error));
+            Report(new DeliveryFailure(topic, partition, records.PostedCount, error));
         }
     }
 

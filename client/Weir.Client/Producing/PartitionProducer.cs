@@ -149,7 +149,8 @@ internal sealed class PartitionProducer
     /// <summary>Fails what is over its time.</summary>
     public void Expire(long now)
     {
-        var failed = new List<QueuedBatch>();
+        var expired = new List<QueuedBatch>();
+        List<GivenUp> failed;
         lock (_lock)
         {
             if (_open is { } open && open.Deadline <= now)
@@ -157,7 +158,8 @@ internal sealed class PartitionProducer
                 CloseOpen();
             }
 
-            _queue.Expire(now, failed);
+            _queue.Expire(now, expired);
+            failed = GiveUp(expired);
         }
 
         FailAll(failed, ErrorCode.RequestTimedOut, $"no acknowledgement within {_core.Options.DeliveryTimeout}");
@@ -178,13 +180,15 @@ internal sealed class PartitionProducer
     public void OnAcknowledged(ProducerBatch batch, ProduceResponse? response, DeferredCompletions? later)
     {
         bool wasAbandoned;
+        ProduceWindow? window;
+        int bytes;
         lock (_lock)
         {
             wasAbandoned = batch.IsAbandoned;
+            window = PartitionPump.LeaveWindow(batch, out bytes);
             _queue.OnAcknowledged(batch);
         }
 
-        var window = PartitionPump.LeaveWindow(batch, out var bytes);
         if (!wasAbandoned)
         {
             _core.Deliveries.Succeed(batch.RecordCount);
@@ -198,30 +202,17 @@ internal sealed class PartitionProducer
 
     public void OnRefused(ProducerBatch batch, ErrorMessage error)
     {
-        bool stays;
-        bool wasAbandoned;
-        lock (_lock)
-        {
-            wasAbandoned = batch.IsAbandoned;
-            stays = _queue.OnRefused(batch, error.Error, _core.RetryAt(_queue.Failures + 1, error.RetryAfterMs));
-        }
-
         _core.OnRefused(Partition, error);
-        Settle(batch, stays, wasAbandoned, WeirException.From(error, _core.TopicName, Partition));
+        Settle(
+            batch,
+            queue => queue.OnRefused(batch, error.Error, _core.RetryAt(queue.Failures + 1, error.RetryAfterMs)),
+            WeirException.From(error, _core.TopicName, Partition));
     }
 
     public void OnLost(ProducerBatch batch, WeirException reason)
     {
-        bool stays;
-        bool wasAbandoned;
-        lock (_lock)
-        {
-            wasAbandoned = batch.IsAbandoned;
-            stays = _queue.OnLost(batch);
-        }
-
         _core.MarkStale();
-        Settle(batch, stays, wasAbandoned, reason);
+        Settle(batch, queue => queue.OnLost(batch), reason);
     }
 
     /// <summary>What was prepared is there, or will not come: goes on.</summary>
@@ -247,7 +238,8 @@ internal sealed class PartitionProducer
     /// <summary>Fails everything that is waiting, and stays open: the topic may come back.</summary>
     private void FailQueued(WeirException error)
     {
-        var failed = new List<QueuedBatch>();
+        var abandoned = new List<QueuedBatch>();
+        List<GivenUp> failed;
         lock (_lock)
         {
             if (_open is not null)
@@ -255,20 +247,31 @@ internal sealed class PartitionProducer
                 CloseOpen();
             }
 
-            _queue.Abandon(failed);
+            _queue.Abandon(abandoned);
+            failed = GiveUp(abandoned);
         }
 
         FailAll(failed, error.Code, error.Message);
     }
 
-    private void Settle(ProducerBatch batch, bool stays, bool wasAbandoned, WeirException error)
+    private void Settle(ProducerBatch batch, Func<PartitionSendQueue, bool> land, WeirException error)
     {
-        var window = PartitionPump.LeaveWindow(batch, out var bytes);
+        bool stays;
+        bool wasAbandoned;
+        ProduceWindow? window;
+        int bytes;
+        lock (_lock)
+        {
+            wasAbandoned = batch.IsAbandoned;
+            window = PartitionPump.LeaveWindow(batch, out bytes);
+            stays = land(_queue);
+        }
+
         if (!stays)
         {
             if (!wasAbandoned)
             {
-                _core.OnFailed(batch, Partition, batch.InDoubt ? WeirException.InDoubt(error) : error);
+                _core.OnFailed(batch.TakeFailed(), Partition, batch.InDoubt ? WeirException.InDoubt(error) : error);
             }
 
             _core.Retire(batch);
@@ -285,22 +288,23 @@ internal sealed class PartitionProducer
         }
     }
 
-    private void FailAll(List<QueuedBatch> failed, ErrorCode code, string text)
+    /// <summary>Under the lock: from here on the answer to one in flight takes it out of use, whatever becomes of its records.</summary>
+    private static List<GivenUp> GiveUp(List<QueuedBatch> batches) =>
+    [
+        .. batches.Cast<ProducerBatch>().Select(static batch => new GivenUp(
+            batch.TakeFailed(), batch.InDoubt || batch.IsAbandoned, batch.IsAbandoned ? null : batch)),
+    ];
+
+    private void FailAll(List<GivenUp> failed, ErrorCode code, string text)
     {
-        foreach (var batch in failed.Cast<ProducerBatch>())
+        foreach (var (records, isInDoubt, unused) in failed)
         {
             var error = WeirException.At(code, text, _core.TopicName, Partition);
-            _core.OnFailed(batch, Partition, batch.InDoubt || batch.IsAbandoned ? WeirException.InDoubt(error) : error);
-            lock (_lock)
+            _core.OnFailed(records, Partition, isInDoubt ? WeirException.InDoubt(error) : error);
+            if (unused is not null)
             {
-                if (batch.IsAbandoned)
-                {
-                    // Its buffer is still in use; the answer or the end of the connection returns it.
-                    continue;
-                }
+                _core.Retire(unused);
             }
-
-            _core.Retire(batch);
         }
     }
 
@@ -391,4 +395,10 @@ internal sealed class PartitionProducer
         _open = null;
         _core.OnClosed(Partition);
     }
+
+    /// <summary>A batch whose records fail.</summary>
+    /// <param name="Records">Its records.</param>
+    /// <param name="IsInDoubt">Whether they may be in the log nevertheless.</param>
+    /// <param name="Unused">The batch itself, if no answer to it is awaited any more.</param>
+    private readonly record struct GivenUp(FailedRecords Records, bool IsInDoubt, ProducerBatch? Unused);
 }

@@ -17,7 +17,10 @@ internal sealed class PartitionPump(ProducerCore core, PartitionProducer owner, 
     private bool _isPreparing;
     private bool _waitsForWindow;
 
-    /// <summary>Takes a batch's room in the window off it; the caller gives it back.</summary>
+    /// <summary>
+    /// Takes a batch's room in the window off it; the caller gives it back. Under the lock: one that is to be sent again may be at
+    /// once.
+    /// </summary>
     public static ProduceWindow? LeaveWindow(ProducerBatch batch, out int bytes)
     {
         bytes = batch.WindowBytes;

@@ -39,9 +39,6 @@ internal sealed class ProducerBatch(int maxBytes) : QueuedBatch, IReplyHandler, 
     /// <summary>Largest size it may grow to.</summary>
     public int MaxBytes => maxBytes;
 
-    /// <summary>Records that nobody awaits one by one.</summary>
-    public int PostedRecords => RecordCount - _operations.Count;
-
     /// <summary>Adds a record; false, and nothing changed, if it does not fit.</summary>
     public bool TryAdd(in OutgoingRecord record, ReadOnlySpan<RecordHeader> headers, long timestampMs, SendOperation? operation)
     {
@@ -94,27 +91,36 @@ internal sealed class ProducerBatch(int maxBytes) : QueuedBatch, IReplyHandler, 
                 ? new SendResult(partition, -1, default, default, Duplicate: false)
                 : new SendResult(
                     partition, response.BaseOffset + operation.Index, appended, response.Durability, response.Duplicate);
-            if (operation.TrySettle(result))
+            if (!operation.TrySettle(result))
             {
-                Finish(operation, later);
+                continue;
+            }
+
+            if (later is null)
+            {
+                operation.Complete(inline: false);
+            }
+            else
+            {
+                later.Add(operation);
             }
         }
 
-        End();
+        _operations.Clear();
+        _barriers.ForEach(static barrier => barrier.Arrive());
+        _barriers.Clear();
     }
 
-    /// <summary>Fails each awaited record.</summary>
-    public void Fail(WeirException error)
+    /// <summary>
+    /// Takes off who waits for its records, to fail them. Under the partition's lock if an answer may come meanwhile: the
+    /// answer gives the batch to other records.
+    /// </summary>
+    public FailedRecords TakeFailed()
     {
-        foreach (var operation in _operations)
-        {
-            if (operation.TrySettle(error))
-            {
-                Finish(operation, later: null);
-            }
-        }
-
-        End();
+        var failed = new FailedRecords(RecordCount, [.. _operations], [.. _barriers]);
+        _operations.Clear();
+        _barriers.Clear();
+        return failed;
     }
 
     /// <summary>Makes it ready for other records of any partition.</summary>
@@ -146,28 +152,31 @@ internal sealed class ProducerBatch(int maxBytes) : QueuedBatch, IReplyHandler, 
     public void OnSent() => Owner!.OnAcknowledged(this, response: null, later: null);
 
     public void OnLost(WeirException reason) => Owner!.OnLost(this, reason);
+}
 
-    private static void Finish(SendOperation operation, DeferredCompletions? later)
-    {
-        if (later is null)
-        {
-            operation.Complete(inline: false);
-        }
-        else
-        {
-            later.Add(operation);
-        }
-    }
+/// <summary>Records that failed, and who waits for them.</summary>
+internal sealed class FailedRecords(int count, SendOperation[] operations, FlushBarrier[] barriers)
+{
+    public int Count => count;
 
-    private void End()
+    /// <summary>Those that nobody awaits one by one.</summary>
+    public int PostedCount => count - operations.Length;
+
+    /// <summary>Tells all who wait.</summary>
+    public void Tell(WeirException error)
     {
-        _operations.Clear();
-        foreach (var barrier in _barriers)
+        foreach (var operation in operations)
+        {
+            if (operation.TrySettle(error))
+            {
+                operation.Complete(inline: false);
+            }
+        }
+
+        foreach (var barrier in barriers)
         {
             barrier.Arrive();
         }
-
-        _barriers.Clear();
     }
 }
 

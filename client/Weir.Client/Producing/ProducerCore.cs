@@ -141,11 +141,11 @@ internal sealed class ProducerCore : IAsyncDisposable
     /// <summary>What is known of the topic may be out of date.</summary>
     public void MarkStale() => Volatile.Write(ref _isStale, true);
 
-    /// <summary>Reports the records of a batch as failed.</summary>
-    public void OnFailed(ProducerBatch batch, int partition, WeirException error)
+    /// <summary>Reports records as failed.</summary>
+    public void OnFailed(FailedRecords records, int partition, WeirException error)
     {
-        Deliveries.Fail(batch, partition, error);
-        batch.Fail(error);
+        Deliveries.Fail(records, partition, error);
+        records.Tell(error);
     }
 
     /// <summary>Takes a batch out of use.</summary>
