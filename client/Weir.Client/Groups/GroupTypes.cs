@@ -40,7 +40,9 @@ public sealed class GroupConsumerOptions
     /// </summary>
     public Func<TopicPartition, int, CancellationToken, ValueTask<long?>>? StartOffset { get; set; }
 
-    /// <summary>How long disposing waits for the record that the application has in hand. Default 5 s.</summary>
+    /// <summary>
+    /// How long disposing waits for the record that the application has in hand, and then for the last commit. Default 5 s.
+    /// </summary>
     public TimeSpan ShutdownTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
     internal GroupConsumerOptions Copy()

@@ -38,6 +38,7 @@ internal sealed class Membership(
     private TaskCompletionSource _kick = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource<BrokerConnection> _joined = NewSource();
     private Session? _session;
+    private Exception? _over;
     private GroupAssignmentPush? _assignment;
     private int _epoch;
 
@@ -56,6 +57,7 @@ internal sealed class Membership(
     }
 
     /// <summary>The coordinator's connection, once the member is in the group on it.</summary>
+    /// <exception cref="Exception">What the member could not go on for; <see cref="ObjectDisposedException"/> if it is over.</exception>
     public async ValueTask<BrokerConnection> GetConnectionAsync(CancellationToken ct)
     {
         Task<BrokerConnection> joined;
@@ -93,20 +95,21 @@ internal sealed class Membership(
             }
             catch (OperationCanceledException) when (ct.IsCancellationRequested)
             {
-                return;
+                break;
             }
             catch (Exception e)
             {
                 EndSession();
-                lock (_gate)
-                {
-                    _joined.TrySetException(e);
-                    _ = _joined.Task.Exception;
-                }
-
+                End(e);
                 events.OnFailed(e);
                 return;
             }
+        }
+
+        // What is on its way may still get there, but nobody joins again for those who wait for that.
+        if (!_joined.Task.IsCompleted)
+        {
+            End(new ObjectDisposedException(identity.Group, "the member is disposed"));
         }
     }
 
@@ -128,12 +131,16 @@ internal sealed class Membership(
         }
         finally
         {
-            EndSession();
+            GoAway();
         }
     }
 
     /// <summary>Ends without leaving: whoever joins with its instance id in time gets what it has.</summary>
-    public void GoAway() => EndSession();
+    public void GoAway()
+    {
+        EndSession();
+        End(new ObjectDisposedException(identity.Group, "the member is disposed"));
+    }
 
     private static TaskCompletionSource<BrokerConnection> NewSource() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -240,6 +247,17 @@ internal sealed class Membership(
         }
     }
 
+    /// <summary>Tells everybody who waits for a connection, now or later. The first reason counts.</summary>
+    private void End(Exception reason)
+    {
+        lock (_gate)
+        {
+            _over ??= reason;
+            _joined.TrySetException(_over);
+            _ = _joined.Task.Exception;
+        }
+    }
+
     private void EndSession()
     {
         if (_session is { } session)
@@ -251,7 +269,7 @@ internal sealed class Membership(
         lock (_gate)
         {
             _assignment = null;
-            if (_joined.Task.IsCompleted)
+            if (_joined.Task.IsCompleted && _over is null)
             {
                 _joined = NewSource();
             }

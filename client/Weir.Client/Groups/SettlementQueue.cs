@@ -86,7 +86,7 @@ internal sealed class SettlementQueue(ClusterConnections cluster, Membership mem
                 isRepeatable: false, CancellationToken.None).ConfigureAwait(false);
             Answer(batch, first, response);
         }
-        catch (Exception e) when (e is WeirException or ObjectDisposedException)
+        catch (Exception e)
         {
             foreach (var pending in batch)
             {

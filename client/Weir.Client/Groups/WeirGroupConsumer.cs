@@ -180,8 +180,9 @@ public sealed class WeirGroupConsumer : IAsyncDisposable, IMembershipEvents
     }
 
     /// <summary>
-    /// Waits for the record in hand, for a bounded time, commits what is finished and leaves: others go on at once. With an
-    /// instance id it does not leave: what it had waits for it, until its session ends. Never throws.
+    /// Waits for the record in hand, commits what is finished and leaves: others go on at once. With an instance id it does not
+    /// leave: what it had waits for it, until its session ends. Each wait is bounded by
+    /// <see cref="GroupConsumerOptions.ShutdownTimeout"/>; never throws.
     /// </summary>
     public async ValueTask DisposeAsync()
     {
@@ -208,10 +209,11 @@ public sealed class WeirGroupConsumer : IAsyncDisposable, IMembershipEvents
                 .WaitAsync(_options.ShutdownTimeout, _cluster.Time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (_options.CommitInterval is not null)
             {
-                await CommitAsync(partitions, CancellationToken.None).ConfigureAwait(false);
+                using var limit = new CancellationTokenSource(_options.ShutdownTimeout, _cluster.Time);
+                await CommitAsync(partitions, limit.Token).ConfigureAwait(false);
             }
         }
-        catch (Exception e) when (e is WeirException or ObjectDisposedException)
+        catch (Exception e) when (e is WeirException or ObjectDisposedException or OperationCanceledException)
         {
             ClientLog.GroupInterrupted(_cluster.Logger, Group, e.Message);
         }

@@ -137,6 +137,49 @@ public sealed class GroupFaultTests
         }
     }
 
+    [Theory]
+    [InlineData(GroupMode.Stream)]
+    [InlineData(GroupMode.Queue)]
+    public async Task Member_is_disposed_in_time_while_its_coordinator_is_away(GroupMode mode)
+    {
+        const int GroupInterrupted = 7022;
+        await using var broker = await BrokerFixture.StartAsync();
+        await using (var setup = await WithGroupAsync(broker, mode, records: 2))
+        {
+            // Only topic, group and records are wanted.
+        }
+
+        using var interrupted = new LoggedEvent(GroupInterrupted);
+        await using var client = await broker.ConnectAsync(options => options.LoggerFactory = interrupted);
+        var settled = Task.CompletedTask;
+        IAsyncDisposable member;
+        if (mode == GroupMode.Stream)
+        {
+            // The first record is finished, and not committed.
+            var stream = client.CreateGroupConsumer("g", new GroupConsumerOptions { ShutdownTimeout = TimeSpan.FromSeconds(1) });
+            await using var reading = stream.ReadAllAsync(Cancelled).GetAsyncEnumerator(Cancelled);
+            Assert.True(await reading.MoveNextAsync() && await reading.MoveNextAsync());
+            await broker.StopBrokerAsync();
+            member = stream;
+        }
+        else
+        {
+            var queue = client.CreateQueueConsumer("g", new QueueConsumerOptions { ShutdownTimeout = TimeSpan.FromSeconds(1) });
+            var delivery = await NextAsync(queue);
+            await broker.StopBrokerAsync();
+            await interrupted.Reached.WaitAsync(Cancelled);
+            settled = delivery.AcknowledgeAsync();
+            member = queue;
+        }
+
+        await member.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System, Cancelled);
+        if (mode == GroupMode.Queue)
+        {
+            await Assert.ThrowsAsync<ObjectDisposedException>(
+                () => settled.WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System, Cancelled));
+        }
+    }
+
     private static async Task<ErrorCode> FaultOfAsync<T>(IAsyncEnumerable<T> records)
     {
         var e = await Assert.ThrowsAsync<WeirException>(async () =>

@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using Weir.Protocol.Errors;
 
 namespace Weir.Client.Tests.Scripted;
@@ -7,13 +6,15 @@ namespace Weir.Client.Tests.Scripted;
 [Trait("Category", "Integration")]
 public sealed class ProducerTimeoutTests
 {
+    private const int BatchFailed = 7010;
+
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task Connection_that_ends_while_a_record_times_out_mixes_up_no_later_records()
     {
         await using var cluster = new ScriptedCluster(brokers: 1, partitions: 2);
-        using var failing = new StopAtFailure();
+        using var failing = new LoggedEvent(BatchFailed, isHeldUp: true);
         await using var client = await cluster.ConnectAsync(options => options.LoggerFactory = failing);
         await using var producer = client.CreateProducer(
             "t", new ProducerOptions { DeliveryTimeout = TimeSpan.FromSeconds(3), Linger = TimeSpan.FromMinutes(1) });
@@ -47,40 +48,5 @@ public sealed class ProducerTimeoutTests
         await Task.WhenAll(sends);
         Assert.Equal([1, 3], cluster.Partitions[0].Values());
         Assert.Equal([4], cluster.Partitions[1].Values());
-    }
-
-    /// <summary>Holds up whoever logs that records failed, until told to go on.</summary>
-    private sealed class StopAtFailure : ILoggerFactory, ILogger
-    {
-        private const int BatchFailed = 7010;
-        private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private readonly ManualResetEventSlim _mayGoOn = new();
-
-        public Task Reached => _reached.Task;
-
-        public void GoOn() => _mayGoOn.Set();
-
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public void Log<TState>(
-            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-        {
-            if (eventId.Id == BatchFailed)
-            {
-                _reached.TrySetResult();
-                _mayGoOn.Wait(Cancelled);
-            }
-        }
-
-        public void AddProvider(ILoggerProvider provider)
-        {
-        }
-
-        public void Dispose() => _mayGoOn.Set();
     }
 }
