@@ -12,6 +12,7 @@ public static partial class Machine
     private const int NoLogFlush = 2;
     private const int PageBytes = 4096;
     private const uint WaitBeforeWriteAndWaitAfter = 7;
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
     public static void RequireTool(string tool) =>
         Require(
@@ -34,10 +35,15 @@ public static partial class Machine
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         })!;
-        output = process.StandardOutput.ReadToEnd().Trim();
-        var error = process.StandardError.ReadToEnd();
-        process.WaitForExit();
-        output = process.ExitCode == 0 ? output : error;
+        var printed = process.StandardOutput.ReadToEndAsync();
+        var said = process.StandardError.ReadToEndAsync();
+        if (!process.WaitForExit(Patience))
+        {
+            process.Kill(entireProcessTree: true);
+            Assert.Fail($"{file} {string.Join(' ', arguments)} does not end");
+        }
+
+        output = process.ExitCode == 0 ? printed.Result.Trim() : said.Result;
         return process.ExitCode == 0;
     }
 

@@ -1,8 +1,7 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using Weir.Client;
+using Weir.Cluster.Tests.Harness;
 using Xunit;
 
 namespace Weir.Cluster.Tests;
@@ -13,6 +12,7 @@ public sealed record ProcessOutcome(int ExitCode, string Output, string Error);
 /// <summary>A real `weir` process. Dispose kills it.</summary>
 public sealed class WeirProcess : IDisposable
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
     private readonly Process _process;
     private readonly StringBuilder _output = new();
     private readonly StringBuilder _error = new();
@@ -102,7 +102,7 @@ public sealed class WeirProcess : IDisposable
         if (!_process.HasExited)
         {
             _process.Kill(entireProcessTree: true);
-            _process.WaitForExit();
+            Assert.True(_process.WaitForExitAsync(CancellationToken.None).Wait(Patience), $"process {Id} does not end");
         }
     }
 
@@ -127,7 +127,7 @@ public sealed class WeirProcess : IDisposable
 /// <summary>A broker process on a port and directory that stay the same through restarts.</summary>
 public sealed class BrokerUnderTest(string dataDirectory) : IDisposable
 {
-    private readonly int _port = FreePort();
+    private readonly int _port = FreePort.Find();
     private WeirProcess? _process;
 
     public string Address => $"127.0.0.1:{_port}";
@@ -150,33 +150,36 @@ public sealed class BrokerUnderTest(string dataDirectory) : IDisposable
     /// <summary>Connects, as soon as the broker listens.</summary>
     public async Task<WeirClient> ConnectAsync()
     {
-        while (true)
+        WeirClient? client = null;
+        await Eventually.HoldsAsync(
+            "the broker answers a client",
+            async token =>
+            {
+                client = await TryConnectAsync(token);
+                return client is not null || _process!.HasExited;
+            });
+        if (client is null)
         {
-            try
-            {
-                return await WeirClient.ConnectAsync(
-                    new WeirClientOptions { Servers = Address, RequestTimeout = TimeSpan.FromSeconds(20) },
-                    TestContext.Current.CancellationToken);
-            }
-            catch (WeirException e) when (!_process!.HasExited)
-            {
-                TestContext.Current.CancellationToken.ThrowIfCancellationRequested();
-                TestContext.Current.SendDiagnosticMessage(e.Message);
-            }
-            catch (WeirException)
-            {
-                var outcome = await _process!.WaitAsync();
-                Assert.Fail($"the broker ended with {outcome.ExitCode}: {outcome.Output}{outcome.Error}");
-            }
+            var outcome = await _process!.WaitAsync();
+            Assert.Fail($"the broker ended with {outcome.ExitCode}: {outcome.Output}{outcome.Error}");
         }
+
+        return client;
     }
 
     public void Dispose() => _process?.Dispose();
 
-    private static int FreePort()
+    private async Task<WeirClient?> TryConnectAsync(CancellationToken ct)
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        try
+        {
+            return await WeirClient.ConnectAsync(
+                new WeirClientOptions { Servers = Address, RequestTimeout = TimeSpan.FromSeconds(20) }, ct);
+        }
+        catch (WeirException e)
+        {
+            TestContext.Current.SendDiagnosticMessage(e.Message);
+            return null;
+        }
     }
 }

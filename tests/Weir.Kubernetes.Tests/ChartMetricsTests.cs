@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Weir.Cluster.Tests;
@@ -94,7 +92,7 @@ public sealed partial class ChartMetricsTests
     public async Task Three_brokers_that_are_well_tell_all_figures_and_no_partition_that_is_offline()
     {
         using var lease = Lease.Take();
-        var ports = Enumerable.Range(0, 6).Select(static _ => FreePort()).ToArray();
+        var ports = Enumerable.Range(0, 6).Select(static _ => FreePort.Find()).ToArray();
         var peers = string.Join(',', Enumerable.Range(0, 3).Select(id => $"{id}@127.0.0.1:{ports[id]}"));
         var brokers = new List<ServerProcess>();
         using var http = new HttpClient();
@@ -152,13 +150,6 @@ public sealed partial class ChartMetricsTests
 
     private static JsonArray RulesIn(IEnumerable<JsonNode> rendered) => rendered
         .Single(static item => (string?)item["kind"] == "PrometheusRule")["spec"]!["groups"]![0]!["rules"]!.AsArray();
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 
     [GeneratedRegex(@"\b(sum|max|min|avg|count)\b")]
     private static partial Regex Aggregation();

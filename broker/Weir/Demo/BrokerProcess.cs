@@ -1,19 +1,16 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using System.Text;
 
 namespace Weir.Cli.Demo;
 
 /// <summary>A broker as a child process of this one, from the same executable. Dispose kills it.</summary>
-internal sealed class BrokerProcess(int nodeId, string dataDirectory) : IDisposable
+internal sealed class BrokerProcess(int nodeId, int port, string dataDirectory) : IDisposable
 {
-    private readonly int _port = TakeFreePort();
     private readonly StringBuilder _output = new();
     private Process? _process;
 
     /// <summary>Where it listens; the same after each start.</summary>
-    public string Address => $"127.0.0.1:{_port}";
+    public string Address => $"127.0.0.1:{port}";
 
     public int Id => _process?.Id ?? 0;
 
@@ -83,13 +80,6 @@ internal sealed class BrokerProcess(int nodeId, string dataDirectory) : IDisposa
     {
         Kill();
         _process?.Dispose();
-    }
-
-    private static int TakeFreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private void Keep(string? line)

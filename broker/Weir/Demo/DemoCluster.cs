@@ -1,4 +1,7 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
 using Weir.Client;
 using Weir.Protocol.Errors;
 
@@ -13,7 +16,8 @@ internal sealed class DemoCluster : IDisposable
 
     public DemoCluster(string directory)
     {
-        _brokers = [.. Enumerable.Range(1, 3).Select(id => new BrokerProcess(id, Path.Combine(directory, $"broker-{id}")))];
+        var ports = FindFreePorts(3);
+        _brokers = [.. ports.Select((port, i) => new BrokerProcess(i + 1, port, Path.Combine(directory, $"broker-{i + 1}")))];
         _peers = string.Join(',', _brokers.Select(static broker => $"{broker.NodeId}@{broker.Address}"));
     }
 
@@ -91,5 +95,31 @@ internal sealed class DemoCluster : IDisposable
         {
             broker.Dispose();
         }
+    }
+
+    /// <summary>
+    /// Ports that nobody listens on, below those that systems take for outgoing connections: a client that tries to reach a
+    /// broker that is down must not take its port.
+    /// </summary>
+    private static List<int> FindFreePorts(int count)
+    {
+        var listeners = new List<TcpListener>();
+        while (listeners.Count < count)
+        {
+            var listener = new TcpListener(IPAddress.Loopback, RandomNumberGenerator.GetInt32(10_000, 30_000));
+            try
+            {
+                listener.Start();
+                listeners.Add(listener);
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
+            {
+                // Another one, then.
+            }
+        }
+
+        List<int> ports = [.. listeners.Select(static listener => ((IPEndPoint)listener.LocalEndpoint).Port)];
+        listeners.ForEach(static listener => listener.Dispose());
+        return ports;
     }
 }

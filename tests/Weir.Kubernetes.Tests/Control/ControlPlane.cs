@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Weir.Cluster.Tests;
 using Weir.Cluster.Tests.Harness;
@@ -58,7 +56,7 @@ public sealed class ControlPlane : IAsyncLifetime
 
         _lease = Lease.Take();
         _certificates = new Certificates(Path.Combine(Folder, "certificates"));
-        Port = FreePort();
+        Port = FreePort.Find();
         WriteKubeConfig();
         StartServers();
         _api = new ApiClient(new Uri($"https://127.0.0.1:{Port}"), _certificates);
@@ -126,19 +124,12 @@ public sealed class ControlPlane : IAsyncLifetime
         return ValueTask.CompletedTask;
     }
 
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
-
     private void Start(string name, params string[] arguments) =>
         _servers.Add(new ServerProcess(Path.Combine(Folder, $"{name}.log"), Binaries.PathOf(name), arguments));
 
     private void StartServers()
     {
-        var (clients, peers) = (FreePort(), FreePort());
+        var (clients, peers) = (FreePort.Find(), FreePort.Find());
         Start(
             "etcd", "--data-dir", Path.Combine(Folder, "etcd"), "--listen-client-urls", $"http://127.0.0.1:{clients}",
             "--advertise-client-urls", $"http://127.0.0.1:{clients}", "--listen-peer-urls", $"http://127.0.0.1:{peers}",
