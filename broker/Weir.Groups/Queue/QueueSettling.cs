@@ -8,8 +8,6 @@ namespace Weir.Groups.Queue;
 /// <summary>What becomes of records that members hold: they are settled, their locks expire, their member is gone. One thread.</summary>
 internal sealed class QueueSettling(QueueWork work)
 {
-    private const int MaxReasonChars = 500;
-
     /// <summary>Settles what a member wants settled; says what is not his.</summary>
     public List<SettleFailure> Settle(QueueMember member, Settlement[] settlements)
     {
@@ -166,7 +164,7 @@ internal sealed class QueueSettling(QueueWork work)
                 keys.Add((partition, delivery.Key, offset));
                 break;
             case SettleAction.Reject when work.Declaration.DeadLetterTopic is not null:
-                GiveUp(partition, offset, delivery, Cut(settlement.Reason) ?? "it was rejected");
+                GiveUp(partition, offset, delivery, Settlement.Shorten(settlement.Reason) ?? "it was rejected");
                 break;
             case SettleAction.Return:
                 QueueWork.MakeReady(partition, offset);
@@ -177,7 +175,7 @@ internal sealed class QueueSettling(QueueWork work)
                     failures.Add(Failure(index, offset, ErrorCode.InvalidRequest));
                 }
 
-                Fail(partition, offset, delivery, settlement.DelayMs, Cut(settlement.Reason));
+                Fail(partition, offset, delivery, settlement.DelayMs, Settlement.Shorten(settlement.Reason));
                 break;
         }
     }
@@ -198,8 +196,6 @@ internal sealed class QueueSettling(QueueWork work)
             ranges.Add(new OffsetRange { First = offset, Last = offset });
         }
     }
-
-    private static string? Cut(string? reason) => reason is { Length: > MaxReasonChars } ? reason[..MaxReasonChars] : reason;
 
     /// <summary>A delivery failed: the record is tried again later, or given up.</summary>
     private void Fail(QueuePartition partition, long offset, Delivery delivery, long delayMs, string? reason)

@@ -74,6 +74,11 @@ public sealed class Settlement : IMessage
 
     public string? Reason { get; set; }
 
+    /// <summary>As much of a reason as a dead letter keeps, without half a character at its end.</summary>
+    public static string? Shorten(string? reason) => reason is { Length: > ProtocolLimits.ReasonChars }
+        ? reason[..(ProtocolLimits.ReasonChars - (char.IsHighSurrogate(reason[ProtocolLimits.ReasonChars - 1]) ? 1 : 0))]
+        : reason;
+
     /// <inheritdoc/>
     public void Code<TCodec>(ref TCodec c)
         where TCodec : IWireCodec, allows ref struct

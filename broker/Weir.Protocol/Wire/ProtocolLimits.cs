@@ -81,6 +81,9 @@ public static class ProtocolLimits
     /// <summary>Longest reason that a member gives for a rejection.</summary>
     public const int ReasonBytes = 4096;
 
+    /// <summary>Most UTF-16 code units of such a reason that are kept.</summary>
+    public const int ReasonChars = 500;
+
     /// <summary>Longest key that can be looked up.</summary>
     public const int KeyBytes = 32 * 1024;
 }

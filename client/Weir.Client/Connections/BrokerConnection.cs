@@ -104,6 +104,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
     }
 
     /// <summary>Sends a request whose reply goes to a handler; false, and no call of the handler, once closed.</summary>
+    /// <exception cref="WeirException">Something in the request is larger than the protocol allows; the handler is not called.</exception>
     public bool TryRequest<TRequest>(ApiKey api, TRequest request, IReplyHandler handler)
         where TRequest : IMessage
     {
@@ -112,10 +113,19 @@ internal sealed class BrokerConnection : IAsyncDisposable
             return false;
         }
 
-        if (!_sender.TryAdd(FrameKind.Request, new ApiKeyAndVersion(api, 1), correlationId, request))
+        try
         {
-            // Whoever takes the handler out of the table is the one to answer: here, or the end of the connection.
-            return _replies.Take(correlationId) is null;
+            if (!_sender.TryAdd(FrameKind.Request, new ApiKeyAndVersion(api, 1), correlationId, request))
+            {
+                // Whoever takes the handler out of the table is the one to answer: here, or the end of the connection.
+                return _replies.Take(correlationId) is null;
+            }
+        }
+        catch (ProtocolException e)
+        {
+            // It is not on its way: no answer is missing.
+            _replies.Take(correlationId);
+            throw new WeirException(e.Code, $"{api} cannot be sent: {e.Message}", e);
         }
 
         _sender.Kick();

@@ -185,13 +185,13 @@ public sealed class Delivery
 
     /// <summary>It failed: it is delivered again after the group's back-off, or after a delay.</summary>
     /// <param name="delay">When to try again; null for the group's back-off.</param>
-    /// <param name="reason">Why, for a dead letter that comes of it.</param>
+    /// <param name="reason">Why, for a dead letter that comes of it. The first 500 characters are kept.</param>
     /// <exception cref="WeirException">As for <see cref="AcknowledgeAsync"/>.</exception>
     public Task ReleaseAsync(TimeSpan? delay = null, string? reason = null) => _settlements.SettleAsync(
         this, Protocol.Messages.SettleAction.Release, delay is { } wait ? (long)wait.TotalMilliseconds : -1, reason);
 
     /// <summary>It can never be processed: it goes to the dead-letter topic.</summary>
-    /// <param name="reason">Why; kept in the dead letter.</param>
+    /// <param name="reason">Why; the first 500 characters are kept in the dead letter.</param>
     /// <exception cref="WeirException">
     /// As for <see cref="AcknowledgeAsync"/>; <see cref="Protocol.Errors.ErrorCode.InvalidRequest"/> if the group has no
     /// dead-letter topic: it is released then.

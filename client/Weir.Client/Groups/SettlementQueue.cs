@@ -22,7 +22,7 @@ internal sealed class SettlementQueue(ClusterConnections cluster, Membership mem
     /// <summary>Settles a delivery; the task ends when the coordinator has kept it or refused it.</summary>
     public Task SettleAsync(Delivery delivery, SettleAction action, long delayMs, string? reason)
     {
-        var pending = new Pending(delivery, action, delayMs, reason);
+        var pending = new Pending(delivery, action, delayMs, Settlement.Shorten(reason));
         delivery.IsSettled |= action != SettleAction.Extend;
         lock (_gate)
         {

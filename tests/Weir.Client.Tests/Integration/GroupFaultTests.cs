@@ -180,6 +180,29 @@ public sealed class GroupFaultTests
         }
     }
 
+    [Fact]
+    public async Task Reason_that_is_longer_than_a_dead_letter_has_room_for_is_cut_and_holds_up_nothing()
+    {
+        await using var broker = await BrokerFixture.StartAsync();
+        await using var client = await WithGroupAsync(broker, GroupMode.Queue, records: 2);
+        await client.Admin.CreateTopicAsync("dead", ct: Cancelled);
+        await client.Admin.AlterGroupAsync("g", new GroupChange { DeadLetterTopic = "dead" }, Cancelled);
+        await using var member = client.CreateQueueConsumer("g");
+        var reason = "x" + string.Concat(Enumerable.Repeat("\U0001F4A5", 5000));
+        var rejected = (await NextAsync(member)).RejectAsync(reason);
+        var acknowledged = (await NextAsync(member)).AcknowledgeAsync();
+        await Task.WhenAll(rejected, acknowledged).WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System, Cancelled);
+
+        await using var dead = client.CreateConsumer("dead");
+        await foreach (var record in dead.ReadAllAsync(Cancelled))
+        {
+            Assert.True(DeadLetter.TryRead(record, out var letter));
+            Assert.StartsWith(letter.Reason, reason, StringComparison.Ordinal);
+            Assert.Equal(499, letter.Reason.Length);
+            break;
+        }
+    }
+
     private static async Task<ErrorCode> FaultOfAsync<T>(IAsyncEnumerable<T> records)
     {
         var e = await Assert.ThrowsAsync<WeirException>(async () =>
