@@ -208,7 +208,10 @@ public sealed class TestCluster : IAsyncDisposable
 
     private async Task<WeirClient> ConnectAsync(string servers, Action<WeirClientOptions>? configure)
     {
-        var options = new WeirClientOptions { Servers = servers, RequestTimeout = TimeSpan.FromSeconds(20) };
+        var options = new WeirClientOptions
+        {
+            Servers = servers, RequestTimeout = TimeSpan.FromSeconds(20), LoggerFactory = new OutputLog(),
+        };
         configure?.Invoke(options);
         WeirClient? client = null;
         await EventuallyAsync(
