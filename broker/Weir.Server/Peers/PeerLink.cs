@@ -18,6 +18,7 @@ internal sealed class PeerLink(
 {
     private const int MaxQueuedBytes = 64 * 1024 * 1024;
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromMilliseconds(800);
+    private static readonly TimeSpan MaxHandshakeTimeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(50);
     private readonly Lock _gate = new();
     private readonly Dictionary<uint, PendingRequest> _pending = [];
@@ -29,6 +30,7 @@ internal sealed class PeerLink(
     private bool _isSending;
     private uint _nextCorrelationId;
     private long _lastFailure;
+    private TimeSpan _handshakeTimeout = ConnectTimeout;
     private Task _running = Task.CompletedTask;
 
     /// <summary>Sends a request; exactly one call back.</summary>
@@ -188,7 +190,7 @@ internal sealed class PeerLink(
         try
         {
             await socket.ConnectAsync(target.Host, target.Port, either.Token).ConfigureAwait(false);
-            await PeerHandshake.RunAsync(socket, assembler, nodeId, identity, credentials, either.Token).ConfigureAwait(false);
+            await GreetAsync(socket, assembler).ConfigureAwait(false);
             return socket;
         }
         catch
@@ -197,6 +199,30 @@ internal sealed class PeerLink(
             throw;
         }
     }
+
+    /// <summary>
+    /// Greets, within a time that grows as long as it is too short: brokers that are far away or slow would never find together
+    /// otherwise.
+    /// </summary>
+    private async Task GreetAsync(Socket socket, FrameAssembler assembler)
+    {
+        using var timeout = new CancellationTokenSource(_handshakeTimeout, broker.Time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, _closing.Token);
+        var started = broker.Time.GetTimestamp();
+        try
+        {
+            await PeerHandshake.RunAsync(socket, assembler, nodeId, identity, credentials, either.Token).ConfigureAwait(false);
+            SetHandshakeTimeout(broker.Time.GetElapsedTime(started) * 3);
+        }
+        catch (OperationCanceledException) when (timeout.IsCancellationRequested)
+        {
+            SetHandshakeTimeout(_handshakeTimeout * 2);
+            throw;
+        }
+    }
+
+    private void SetHandshakeTimeout(TimeSpan timeout) => _handshakeTimeout = TimeSpan.FromTicks(
+        Math.Clamp(timeout.Ticks, ConnectTimeout.Ticks, MaxHandshakeTimeout.Ticks));
 
     private async Task SendQueuedAsync(Socket socket)
     {

@@ -69,6 +69,30 @@ public sealed class NetworkScenarios
         await scenario.EndAsync();
     }
 
+    [Fact]
+    public async Task Brokers_that_are_far_apart_find_together_again()
+    {
+        await using var scenario = await Scenario.StartAsync(new TestClusterOptions { BehindProxies = true });
+        foreach (var broker in scenario.Cluster.Brokers)
+        {
+            // A greeting goes there and back three times.
+            broker.Proxy!.Delay(TimeSpan.FromMilliseconds(150));
+        }
+
+        foreach (var broker in scenario.Cluster.Brokers)
+        {
+            broker.Proxy!.Reset();
+        }
+
+        await scenario.Workload.ProgressAsync("far apart", 100);
+        foreach (var broker in scenario.Cluster.Brokers)
+        {
+            broker.Proxy!.Delay(TimeSpan.Zero);
+        }
+
+        await scenario.EndAsync();
+    }
+
     private static async Task CutOffLeadersAsync(bool alsoFromClients)
     {
         await using var scenario = await Scenario.StartAsync(OnNetworks);
